@@ -1,0 +1,66 @@
+/**
+ * The error registry: every failure a client can see, with its gRPC status and log level.
+ * `message` is public and carries no data value, hidden name, path or policy text; `cause` is for the log only.
+ */
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+interface ErrorSpec {
+  /** gRPC status name. */
+  readonly status:
+    | 'INVALID_ARGUMENT' | 'NOT_FOUND' | 'PERMISSION_DENIED' | 'UNAUTHENTICATED' | 'RESOURCE_EXHAUSTED'
+    | 'FAILED_PRECONDITION' | 'UNIMPLEMENTED' | 'UNAVAILABLE' | 'CANCELLED' | 'DEADLINE_EXCEEDED' | 'INTERNAL' | 'ABORTED';
+  readonly log: LogLevel;
+  readonly doc: string;
+}
+
+export const ERRORS = {
+  'auth.missing': { status: 'UNAUTHENTICATED', log: 'info', doc: 'No credentials were sent. Handshake with user and password, or send a bearer token.' },
+  'auth.invalid': { status: 'UNAUTHENTICATED', log: 'warn', doc: 'User, password or token is wrong or expired.' },
+  'sql.empty': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement is empty.' },
+  'sql.syntax': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement does not parse.' },
+  'sql.binding': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'A name or type in the statement does not resolve.' },
+  'sql.refused': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The statement uses something that Sluice does not allow.' },
+  'sql.limit': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The statement is larger or deeper than the configured limits.' },
+  'sql.runtime': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'An expression of the statement failed on the data. The value is in the audit log only.' },
+  'sql.type': { status: 'UNIMPLEMENTED', log: 'info', doc: 'A result column has a type that has no Arrow mapping. Cast it.' },
+  'dataset.unknown': { status: 'NOT_FOUND', log: 'info', doc: 'The dataset does not exist or may not be read. Both look the same.' },
+  'policy.denied': { status: 'PERMISSION_DENIED', log: 'info', doc: 'The principal lacks the right that the request needs.' },
+  'policy.invalid': { status: 'FAILED_PRECONDITION', log: 'error', doc: 'The policy directory does not load. `problems` lists every fault.' },
+  'policy.changed': { status: 'ABORTED', log: 'info', doc: 'The policy changed between planning and reading. Plan again.' },
+  'ticket.invalid': { status: 'INVALID_ARGUMENT', log: 'warn', doc: 'The ticket or handle was not made by this cluster, or was altered.' },
+  'ticket.expired': { status: 'FAILED_PRECONDITION', log: 'info', doc: 'The ticket or handle has expired. Plan again.' },
+  'ticket.principal': { status: 'PERMISSION_DENIED', log: 'warn', doc: 'The ticket belongs to another principal.' },
+  'request.malformed': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The request is not a valid Flight SQL message.' },
+  'request.unimplemented': { status: 'UNIMPLEMENTED', log: 'debug', doc: 'The command is part of Flight SQL but not of this server.' },
+  'request.cancelled': { status: 'CANCELLED', log: 'debug', doc: 'The client cancelled the request.' },
+  'limit.busy': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'Too many queries run at once. Try again.' },
+  'limit.memory': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'The query needs more memory than it may use.' },
+  'limit.row': { status: 'RESOURCE_EXHAUSTED', log: 'info', doc: 'A single row is larger than the largest message.' },
+  'storage.unavailable': { status: 'UNAVAILABLE', log: 'error', doc: 'The data could not be read from its storage. Try again.' },
+  'server.unavailable': { status: 'UNAVAILABLE', log: 'info', doc: 'The server is shutting down. Try another one.' },
+  'server.internal': { status: 'INTERNAL', log: 'error', doc: 'A fault of Sluice. The log has the details under the request id.' },
+} as const satisfies Record<string, ErrorSpec>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error class. `message` goes to the client as it is. */
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'SluiceError';
+    this.code = code;
+  }
+}
+
+/** Throws a SluiceError; `cause` never reaches the client. */
+export function fail(code: ErrorCode, message: string, cause?: unknown): never {
+  throw new SluiceError(code, message, cause);
+}
+
+/** The only conversion of a foreign error at the edge: its text stays inside. */
+export function toSluiceError(error: unknown): SluiceError {
+  return error instanceof SluiceError ? error : new SluiceError('server.internal', 'internal error', error);
+}
