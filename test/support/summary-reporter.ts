@@ -1,0 +1,19 @@
+/** Prints `N passed, N failed` as the very last line, for scripts. A skipped test, a broken file or a stray error counts as failed. */
+import type { Reporter, SerializedError, TestModule, TestRunEndReason } from 'vitest/node';
+
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[], reason: TestRunEndReason): void {
+    let passed = 0;
+    let failed = errors.length;
+    for (const module of modules) {
+      failed += module.errors().length;
+      for (const test of module.children.allTests()) {
+        if (test.result().state === 'passed') passed += 1;
+        else failed += 1;
+      }
+    }
+    if (reason !== 'passed' && failed === 0) failed = 1;
+    // The default reporter prints its own summary on the same event; exit time is later than all of them.
+    process.once('exit', () => process.stdout.write(`${passed} passed, ${failed} failed\n`));
+  }
+}
