@@ -1,0 +1,85 @@
+/**
+ * The few Flight and Flight SQL messages that test clients speak, written down from the public specification:
+ * on purpose not the product's codecs, so that a fault there can't hide itself.
+ */
+import protobuf from 'protobufjs';
+
+const PROTO = `
+syntax = "proto3";
+message Any { string type_url = 1; bytes value = 2; }
+message HandshakeRequest { uint64 protocol_version = 1; bytes payload = 2; }
+message FlightDescriptor { int32 type = 1; bytes cmd = 2; repeated string path = 3; }
+message Ticket { bytes ticket = 1; }
+message Location { string uri = 1; }
+message Timestamp { int64 seconds = 1; int32 nanos = 2; }
+message FlightEndpoint { Ticket ticket = 1; repeated Location location = 2; Timestamp expiration_time = 3; bytes app_metadata = 4; }
+message FlightInfo {
+  bytes schema = 1; FlightDescriptor flight_descriptor = 2; repeated FlightEndpoint endpoint = 3;
+  int64 total_records = 4; int64 total_bytes = 5; bool ordered = 6; bytes app_metadata = 7;
+}
+message SchemaResult { bytes schema = 1; }
+message FlightData { FlightDescriptor flight_descriptor = 1; bytes data_header = 2; bytes app_metadata = 3; bytes data_body = 1000; }
+message Action { string type = 1; bytes body = 2; }
+message Result { bytes body = 1; }
+message CommandStatementQuery { string query = 1; bytes transaction_id = 2; }
+message ActionCreatePreparedStatementRequest { string query = 1; bytes transaction_id = 2; }
+message ActionCreatePreparedStatementResult { bytes prepared_statement_handle = 1; bytes dataset_schema = 2; bytes parameter_schema = 3; }
+message ActionClosePreparedStatementRequest { bytes prepared_statement_handle = 1; }
+message CommandPreparedStatementQuery { bytes prepared_statement_handle = 1; }
+message CommandGetCatalogs { }
+message CommandGetDbSchemas { optional string catalog = 1; optional string db_schema_filter_pattern = 2; }
+message CommandGetTables {
+  optional string catalog = 1; optional string db_schema_filter_pattern = 2; optional string table_name_filter_pattern = 3;
+  repeated string table_types = 4; bool include_schema = 5;
+}
+message CommandGetTableTypes { }
+message CommandGetSqlInfo { repeated uint32 info = 1; }
+message CommandGetPrimaryKeys { optional string catalog = 1; optional string db_schema = 2; string table = 3; }
+message CommandGetXdbcTypeInfo { optional int32 data_type = 1; }
+message CommandStatementUpdate { string query = 1; bytes transaction_id = 2; }
+`;
+
+const root = protobuf.parse(PROTO, { keepCase: true }).root;
+
+/** Fields by their names in the specification. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+export function encode(message: string, fields: Fields): Uint8Array {
+  const type = root.lookupType(message);
+  return type.encode(type.fromObject(fields)).finish();
+}
+
+/** Decoded with defaults; 64-bit integers come as strings. */
+export function decode<T>(message: string, bytes: Uint8Array): T {
+  const type = root.lookupType(message);
+  return type.toObject(type.decode(bytes), { longs: String, defaults: true, arrays: true }) as T;
+}
+
+/** Flight SQL wraps each command in Any. */
+export function encodeAny(message: string, fields: Fields): Uint8Array {
+  return encode('Any', { type_url: `type.googleapis.com/arrow.flight.protocol.sql.${message}`, value: encode(message, fields) });
+}
+
+export function decodeAny<T>(message: string, bytes: Uint8Array): T {
+  return decode<T>(message, decode<{ value: Uint8Array }>('Any', bytes).value);
+}
+
+export interface FlightInfo {
+  readonly schema: Uint8Array;
+  readonly endpoint: readonly {
+    readonly ticket: { readonly ticket: Uint8Array };
+    readonly location: readonly { readonly uri: string }[];
+  }[];
+  readonly total_records: string;
+}
+
+export interface FlightData {
+  readonly data_header: Uint8Array;
+  readonly data_body: Uint8Array;
+}
+
+export interface PreparedResult {
+  readonly prepared_statement_handle: Uint8Array;
+  readonly dataset_schema: Uint8Array;
+  readonly parameter_schema: Uint8Array;
+}
