@@ -15,6 +15,7 @@ interface ErrorSpec {
 }
 
 export const ERRORS = {
+  'config.invalid': { status: 'FAILED_PRECONDITION', log: 'error', doc: 'A setting is wrong or unknown; all are reported at once and the process does not start.' },
   'auth.missing': { status: 'UNAUTHENTICATED', log: 'info', doc: 'No credentials were sent. Handshake with user and password, or send a bearer token.' },
   'auth.invalid': { status: 'UNAUTHENTICATED', log: 'warn', doc: 'User, password or token is wrong or expired.' },
   'sql.empty': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement is empty.' },

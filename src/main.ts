@@ -1,0 +1,133 @@
+#!/usr/bin/env node
+/** The only composition root: parse arguments, start the role, drain on SIGTERM. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { hashPassword } from './auth/index.ts';
+import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig, SETTINGS } from './config.ts';
+import { generateDocumentation } from './documentation.ts';
+import { SluiceError } from './errors.ts';
+import { createLogger } from './log.ts';
+import { openMetadata, type SluiceServer, startServer, VERSION } from './server.ts';
+
+const USAGE = `sluice ${VERSION}
+
+  sluice [start] [--flag value …]   start the server
+  sluice check [directory]          load a policy directory and report every fault
+  sluice hash-password              read a password from stdin, print its scrypt hash for users.yaml
+  sluice docs                       regenerate docs/configuration.md and docs/errors.md
+
+Flags (or the environment variable; see docs/configuration.md):
+${Object.entries(SETTINGS).map(([name, { doc }]) => `  ${flagOf(name).padEnd(22)} ${doc}`).join('\n')}
+`;
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function run(args: readonly string[]): Promise<number> {
+  const [command = 'start', ...rest] = args[0]?.startsWith('-') === true && !['-h', '--help'].includes(args[0]) ? ['start', ...args] : args;
+  switch (command) {
+    case 'start':
+      return start(readConfig(rest));
+    case 'check':
+      return check(rest);
+    case 'hash-password':
+      return hash();
+    case 'docs':
+      return writeDocumentation();
+    case '-h':
+    case '--help':
+    case 'help':
+      say(USAGE);
+      return 0;
+    default:
+      process.stderr.write(`unknown command: ${command}\n\n${USAGE}`);
+      return 2;
+  }
+}
+
+async function start(config: Config): Promise<number> {
+  const logger = createLogger(config.logLevel);
+  const server = await startServer(config, { logger, progress: say, onProblems: reportProblems });
+  printBanner(config, server);
+  await stopSignal();
+  say('Draining …');
+  await server.drain(config.drainMs);
+  await server[Symbol.asyncDispose]();
+  return 0;
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+  });
+}
+
+function printBanner(config: Config, server: SluiceServer): void {
+  const uri = `grpc://${config.flightHost.includes(':') ? `[${config.flightHost}]` : config.flightHost}:${server.port}`;
+  const { datasets, users, epoch } = server.snapshot();
+  say(`Sluice ${VERSION}
+Flight SQL  ${uri}
+Policies    ${config.policyDirectory} (epoch ${epoch}, ${datasets.length} datasets, ${users.length} users)`);
+  if (config.policyDirectory !== QUICKSTART_DIRECTORY) return;
+  say(`Demo users  ${users.map(({ name }) => name).join(', ')}; the password is <name>-demo
+
+Try it, then again as steward:
+  pip install adbc-driver-flightsql pyarrow
+  python3 -c "
+import adbc_driver_flightsql.dbapi as sluice
+with sluice.connect('${uri}', db_kwargs={'username': 'analyst_eu', 'password': 'analyst_eu-demo'}, autocommit=True) as c, c.cursor() as q:
+    q.execute('SELECT customer_id, name, email, ssn, region FROM demo.customers ORDER BY customer_id LIMIT 5')
+    print(q.fetch_arrow_table().to_pylist())"
+`);
+}
+
+function reportProblems(problems: readonly string[]): void {
+  for (const problem of problems) process.stderr.write(`policy: ${problem}\n`);
+}
+
+/** Exit status 1 when anything is wrong, also when only one dataset is unreadable for it. */
+async function check(args: readonly string[]): Promise<number> {
+  const [directory, ...flags] = args[0]?.startsWith('-') === true ? [undefined, ...args] : args;
+  const state = await mkdtemp(join(tmpdir(), 'sluice-check-'));
+  try {
+    const config = readConfig([...flags, ...(directory === undefined ? [] : ['--policies', directory]), '--state-dir', state]);
+    const problems: string[] = [];
+    await using metadata = await openMetadata(config, '', { logger: createLogger(config.logLevel), progress: say, onProblems: (found) => problems.push(...found) });
+    const { snapshot } = metadata.current();
+    const found = [...new Set([...problems, ...snapshot.problems])];
+    reportProblems(found);
+    say(`${snapshot.datasets.length} datasets, ${snapshot.users.length} users, ${snapshot.grants.length} grants: ${found.length === 0 ? 'no problems' : `${found.length} problems`}`);
+    return found.length === 0 ? 0 : 1;
+  } finally {
+    await rm(state, { recursive: true, force: true });
+  }
+}
+
+async function hash(): Promise<number> {
+  if (process.stdin.isTTY) process.stderr.write('Password: ');
+  for await (const line of createInterface({ input: process.stdin })) {
+    if (line === '') break;
+    say(await hashPassword(line));
+    return 0;
+  }
+  process.stderr.write('no password was given\n');
+  return 1;
+}
+
+async function writeDocumentation(): Promise<number> {
+  const directory = fileURLToPath(new URL('../docs/', import.meta.url));
+  await mkdir(directory, { recursive: true });
+  for (const [name, content] of Object.entries(generateDocumentation())) await writeFile(join(directory, name), content);
+  return 0;
+}
+
+run(process.argv.slice(2)).then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    const text = error instanceof SluiceError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`sluice: ${text}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,156 @@
+/** Statement → the datasets it touches, each with its decision and whether it needs the barrier. */
+import type { Analyzer } from '../engine/index.ts';
+import { fail } from '../errors.ts';
+import type { AllowDecision, Dataset, Decision, Snapshot } from '../model.ts';
+import type { PrincipalPolicy } from '../policy/index.ts';
+import { checkText, type GatedStatement, gateStatement, type PlanEntry, qualifyView, type SqlLimits } from '../sql/index.ts';
+
+const VIEW_DEPTH_MAX = 16;
+
+/** What binding needs besides the statement. */
+export interface BindContext {
+  readonly snapshot: Snapshot;
+  readonly analyzer: Analyzer;
+  readonly functions: ReadonlySet<string>;
+  readonly limits: SqlLimits;
+}
+
+/** A statement bound to the catalog under one principal's policy. */
+export interface Bound {
+  readonly gated: GatedStatement;
+  readonly ast: unknown;
+  /** Bases before the views over them; every entry is readable. */
+  readonly entries: readonly PlanEntry[];
+  /** Datasets that the statement names itself, denied ones only when `showDenied`. */
+  readonly decisions: readonly Decision[];
+  /** Why the barrier is or is not needed, in words. */
+  readonly barrierReason: string;
+}
+
+/** `showDenied`: an auditor's EXPLAIN lists denials instead of failing. Rejects with sql.*, dataset.unknown, policy.denied. */
+export async function bindStatement(
+  sql: string,
+  policy: PrincipalPolicy,
+  context: BindContext,
+  showDenied: boolean = false,
+): Promise<Bound> {
+  checkText(sql, context.limits);
+  const ast = await context.analyzer.parse(sql);
+  const gated = gateStatement(ast, {
+    resolve: (parts) => (showDenied ? findDataset(context.snapshot, parts) : resolveReadable(parts, policy, context.snapshot)),
+    functions: context.functions,
+    limits: context.limits,
+  });
+  const decisions = gated.datasets.map((dataset) => policy.decide(dataset));
+  const expansion = new Expansion(policy, context);
+  for (const [i, dataset] of gated.datasets.entries()) {
+    const decision = decisions[i];
+    if (decision?.effect === 'allow') await expansion.add(dataset, decision, []);
+  }
+  return { gated, ast, decisions, ...withBarriers(expansion, gated) };
+}
+
+/** Names are matched as DuckDB does, without case; null looks the same for hidden and missing. */
+export function findDataset(snapshot: Snapshot, parts: readonly string[]): Dataset | null {
+  const folded = parts.map((part) => part.toLowerCase());
+  if (folded.length === 3 && folded.shift() !== snapshot.catalogName.toLowerCase()) return null;
+  if (folded.length === 1) folded.unshift(snapshot.defaultSchema.toLowerCase());
+  if (folded.length !== 2) return null;
+  return nameIndex(snapshot).get(JSON.stringify(folded)) ?? null;
+}
+
+function resolveReadable(parts: readonly string[], policy: PrincipalPolicy, snapshot: Snapshot): Dataset | null {
+  const dataset = findDataset(snapshot, parts);
+  if (dataset === null || policy.decide(dataset).effect === 'allow') return dataset;
+  if (policy.mayDescribe(dataset))
+    fail('policy.denied', `you may see that ${dataset.schema}.${dataset.name} exists, but not read its rows; ask for the select right`);
+  return null;
+}
+
+const indexes = new WeakMap<Snapshot, ReadonlyMap<string, Dataset>>();
+
+function nameIndex(snapshot: Snapshot): ReadonlyMap<string, Dataset> {
+  let index = indexes.get(snapshot);
+  if (index === undefined) {
+    index = new Map(snapshot.datasets.map((dataset) => [JSON.stringify([dataset.schema.toLowerCase(), dataset.name.toLowerCase()]), dataset]));
+    indexes.set(snapshot, index);
+  }
+  return index;
+}
+
+interface BoundView {
+  readonly sql: string;
+  readonly gated: GatedStatement;
+}
+
+const boundViews = new WeakMap<Snapshot, Map<string, Promise<BoundView>>>();
+
+/** A steward's view, parsed and gated once per snapshot; it may name any dataset, the caller decides each. */
+export function bindView(dataset: Dataset, sql: string, context: BindContext): Promise<BoundView> {
+  let views = boundViews.get(context.snapshot);
+  if (views === undefined) boundViews.set(context.snapshot, (views = new Map()));
+  let view = views.get(dataset.id);
+  if (view === undefined) views.set(dataset.id, (view = gateView(sql, context)));
+  return view;
+}
+
+async function gateView(sql: string, context: BindContext): Promise<BoundView> {
+  checkText(sql, context.limits);
+  const ast = await context.analyzer.parse(sql);
+  const resolve = (parts: readonly string[]): Dataset | null => findDataset(context.snapshot, parts);
+  return { sql, gated: gateStatement(ast, { resolve, functions: context.functions, limits: context.limits }) };
+}
+
+/** Collects a dataset and, for views, everything below it. */
+class Expansion {
+  readonly entries = new Map<string, PlanEntry>();
+  /** Reasons why a view's own text is not leakproof. */
+  readonly notLeakproof: string[] = [];
+  readonly #policy: PrincipalPolicy;
+  readonly #context: BindContext;
+
+  constructor(policy: PrincipalPolicy, context: BindContext) {
+    this.#policy = policy;
+    this.#context = context;
+  }
+
+  async add(dataset: Dataset, decision: AllowDecision, path: readonly string[]): Promise<void> {
+    if (this.entries.has(dataset.id)) return;
+    if (path.includes(dataset.id) || path.length > VIEW_DEPTH_MAX) fail('policy.invalid', 'a view refers to itself or is nested too deep; ask the data steward');
+    const entry = { dataset, decision, barrier: false };
+    if (dataset.source.kind !== 'view') {
+      this.entries.set(dataset.id, entry);
+      return;
+    }
+    const { sql, gated } = await bindView(dataset, dataset.source.sql, this.#context);
+    for (const base of gated.datasets) await this.#addBase(base, [...path, dataset.id]);
+    this.notLeakproof.push(...gated.notLeakproof);
+    this.entries.set(dataset.id, { ...entry, viewSql: (catalog) => qualifyView(sql, gated, catalog) });
+  }
+
+  async #addBase(base: Dataset, path: readonly string[]): Promise<void> {
+    const decision = this.#policy.decideThroughView(base);
+    if (decision.effect === 'deny') fail('policy.invalid', 'a view refers to a dataset that can not be read; ask the data steward');
+    await this.add(base, decision, path);
+  }
+}
+
+/** Rows or cells depend on raw values: user expressions must not see them before the policy did. */
+export function isConditional(decision: AllowDecision): boolean {
+  return (
+    decision.rowFilter !== null ||
+    decision.columns.some(({ treatment }) => treatment.kind === 'masked' && treatment.rawWhen !== null)
+  );
+}
+
+function withBarriers(expansion: Expansion, gated: GatedStatement): { entries: readonly PlanEntry[]; barrierReason: string } {
+  const entries = [...expansion.entries.values()];
+  const reasons = [...new Set([...gated.notLeakproof, ...expansion.notLeakproof])];
+  if (!entries.some(({ decision }) => isConditional(decision)))
+    return { entries, barrierReason: 'no row depends on a policy condition' };
+  if (reasons.length === 0) return { entries, barrierReason: 'every expression of the query is leakproof' };
+  return {
+    entries: entries.map((entry) => ({ ...entry, barrier: isConditional(entry.decision) })),
+    barrierReason: `not leakproof: ${reasons.slice(0, 5).join(', ')}`,
+  };
+}

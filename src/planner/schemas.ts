@@ -1,0 +1,86 @@
+/** Finds the column types of a draft catalog when a policy directory is loaded; reads schemas, never rows. */
+import type { Analyzer } from '../engine/index.ts';
+import { toSluiceError } from '../errors.ts';
+import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
+import { buildPlanCatalog, type PlanEntry, qualifyView, sourceRelation } from '../sql/index.ts';
+import { bindView, type BindContext } from './bind.ts';
+import { allRaw } from './visible.ts';
+
+export interface ColumnType {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Column types by dataset id, or why the dataset can not be read. */
+export type ResolvedColumns = ReadonlyMap<string, readonly ColumnType[] | string>;
+
+export interface SchemaSource {
+  readonly analyzer: Analyzer;
+  readonly functions: BindContext['functions'];
+  readonly limits: BindContext['limits'];
+  /** DESCRIBE of a trusted relation over these connections. */
+  readonly columnsOf: (connections: readonly Connection[], relation: string) => Promise<readonly ColumnType[]>;
+}
+
+/** Files first, then views over what is known, until nothing new resolves. */
+export async function resolveColumns(draft: Pick<Snapshot, 'connections' | 'datasets' | 'defaultSchema' | 'catalogName'>, source: SchemaSource): Promise<ResolvedColumns> {
+  const resolved = new Map<string, readonly ColumnType[] | string>();
+  for (const dataset of draft.datasets.filter(({ source: { kind } }) => kind !== 'view'))
+    resolved.set(dataset.id, await attempt(() => source.columnsOf(draft.connections, sourceRelation(dataset))));
+  const waiting = new Set(draft.datasets.filter(({ source: { kind } }) => kind === 'view'));
+  for (let progress = true; progress && waiting.size > 0; ) {
+    progress = false;
+    for (const view of waiting) {
+      const columns = await resolveView(view, withColumns(draft, resolved), source);
+      if (columns === null) continue;
+      resolved.set(view.id, columns);
+      progress = waiting.delete(view);
+    }
+  }
+  for (const view of waiting) resolved.set(view.id, 'the view refers to itself or to a dataset that can not be read');
+  return resolved;
+}
+
+async function attempt(work: () => Promise<readonly ColumnType[]>): Promise<readonly ColumnType[] | string> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = toSluiceError(error);
+    // This text goes to the steward who wrote the directory, not to a client.
+    return `its columns can not be read: ${failure.cause instanceof Error ? failure.cause.message : failure.message}`;
+  }
+}
+
+function withColumns(draft: Pick<Snapshot, 'datasets' | 'defaultSchema' | 'catalogName'>, resolved: ResolvedColumns): Snapshot {
+  const datasets = draft.datasets.map((dataset): Dataset => {
+    const columns = resolved.get(dataset.id);
+    if (columns === undefined || typeof columns === 'string') return { ...dataset, columns: [] };
+    return { ...dataset, columns: columns.map((column): Column => ({ ...column, tags: [] })) };
+  });
+  return {
+    epoch: 0, contentHash: '', connections: [], users: [], model: '', memberships: [], grants: [], rowFilters: [], masks: [], problems: [],
+    catalogName: draft.catalogName, defaultSchema: draft.defaultSchema, datasets,
+  };
+}
+
+/** null = a base is not known yet. */
+async function resolveView(view: Dataset, snapshot: Snapshot, source: SchemaSource): Promise<readonly ColumnType[] | string | null> {
+  const text = view.source.kind === 'view' ? view.source.sql : '';
+  const context: BindContext = { snapshot, analyzer: source.analyzer, functions: source.functions, limits: source.limits };
+  try {
+    const { gated, sql } = await bindView(view, text, context);
+    const bases = gated.datasets.map((base) => snapshot.datasets.find(({ id }) => id === base.id) ?? base);
+    if (bases.some((base) => base.columns.length === 0)) return null;
+    const entries = bases.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), barrier: false }));
+    const catalog = buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries, data: 'empty' });
+    return (await source.analyzer.describe(catalog, qualifyView(sql, gated, catalog.name))).columns;
+  } catch (error) {
+    return `its SQL does not bind: ${toSluiceError(error).message}`;
+  }
+}
+
+/** A view that is already described stands in as an empty table of its columns. */
+function asTable(dataset: Dataset): Dataset {
+  if (dataset.source.kind !== 'view') return dataset;
+  return { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
+}

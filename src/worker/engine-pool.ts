@@ -1,0 +1,63 @@
+/** One engine per set of connections: the sandbox can not grow once locked, so a new set takes over while the old one drains (D7). */
+import type { Engine } from '../engine/index.ts';
+import type { Connection } from '../model.ts';
+import type { EngineLease } from './worker.ts';
+
+export interface EnginePool extends AsyncDisposable {
+  /** Holds the engine for these connections, starting it when there is none. */
+  lease(connections: readonly Connection[]): Promise<EngineLease>;
+  /** Engines for other connections end when their last lease is released. */
+  retain(connections: readonly Connection[]): void;
+}
+
+interface Slot {
+  readonly engine: Promise<Engine>;
+  leases: number;
+}
+
+export function createEnginePool(start: (connections: readonly Connection[]) => Promise<Engine>): EnginePool {
+  const slots = new Map<string, Slot>();
+  let kept: string | null = null;
+  const closeIdle = (): void => {
+    for (const [key, slot] of slots) {
+      if (slot.leases > 0 || key === kept || kept === null) continue;
+      slots.delete(key);
+      void dispose(slot);
+    }
+  };
+  return {
+    lease: async (connections) => {
+      const key = JSON.stringify(connections);
+      const slot = slots.get(key) ?? { engine: start(connections), leases: 0 };
+      slots.set(key, slot);
+      slot.leases++;
+      let released = false;
+      const release = (): void => {
+        if (released) return;
+        released = true;
+        slot.leases--;
+        closeIdle();
+      };
+      try {
+        return { engine: await slot.engine, release };
+      } catch (error) {
+        slots.delete(key);
+        throw error;
+      }
+    },
+    retain: (connections) => {
+      kept = JSON.stringify(connections);
+      closeIdle();
+    },
+    [Symbol.asyncDispose]: async () => {
+      const all = [...slots.values()];
+      slots.clear();
+      await Promise.all(all.map(dispose));
+    },
+  };
+}
+
+async function dispose(slot: Slot): Promise<void> {
+  const engine = await slot.engine.catch(() => null);
+  await engine?.[Symbol.asyncDispose]();
+}

@@ -1,0 +1,87 @@
+/** Sealed ticket → record batches. Decides nothing: it only checks that the decision inside still holds (invariants I3, I10). */
+import type { Engine } from '../engine/index.ts';
+import { fail } from '../errors.ts';
+import type { BatchSource, EncodedBatch, Principal, Task } from '../model.ts';
+import { decodeTicket, type Sealer, splitIpcStream, type Ticket } from '../wire/index.ts';
+import type { Worker } from './types.ts';
+
+/** An engine held while a stream runs. */
+export interface EngineLease {
+  readonly engine: Engine;
+  release(): void;
+}
+
+export interface WorkerOptions {
+  readonly cluster: string;
+  readonly sealer: Sealer;
+  /** The engine that serves the catalog in force now. */
+  readonly lease: () => Promise<EngineLease>;
+  /** The policy fingerprint in force now for these datasets. */
+  readonly fingerprint: (principal: Principal, datasets: readonly string[]) => Promise<string>;
+  readonly streamsMax: number;
+  readonly now?: () => number;
+}
+
+export function createWorker(options: WorkerOptions): Worker {
+  const now = options.now ?? Date.now;
+  let open = 0;
+  return {
+    redeem: async (sealed, principal, signal) => {
+      const ticket = decodeTicket(options.sealer.open('ticket', sealed));
+      checkTicket(ticket, principal, options.cluster, now());
+      if ((await options.fingerprint(principal, ticket.datasets)) !== ticket.fingerprint)
+        fail('policy.changed', 'the policy changed since this query was planned; run it again');
+      if (open >= options.streamsMax) fail('limit.busy', `${options.streamsMax} streams are open; try again later`);
+      open++;
+      try {
+        const source = await startTask(ticket.task, options, signal);
+        const { queryId, statement, epoch, fingerprint } = ticket;
+        return { task: { queryId, statement, epoch, fingerprint }, source: onDispose(source, () => open--) };
+      } catch (error) {
+        open--;
+        throw error;
+      }
+    },
+  };
+}
+
+function checkTicket(ticket: Ticket, principal: Principal, cluster: string, nowMs: number): void {
+  if (ticket.cluster !== cluster) fail('ticket.invalid', 'this ticket was made by another cluster');
+  if (ticket.subject !== principal.subject) fail('ticket.principal', 'this ticket belongs to another principal');
+  if (ticket.expiresAtMs <= nowMs) fail('ticket.expired', 'this ticket has expired; run the query again');
+}
+
+async function startTask(task: Task, options: WorkerOptions, signal: AbortSignal): Promise<BatchSource> {
+  if (task.kind === 'inline') return inlineSource(task.ipc);
+  const lease = await options.lease();
+  try {
+    return onDispose(await lease.engine.run(task.catalog, task.sql, signal), () => lease.release());
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+function inlineSource(ipc: Uint8Array): BatchSource {
+  const { schemaHeader, batches } = splitIpcStream(ipc);
+  const rest: EncodedBatch[] = [...batches];
+  return { schemaHeader, next: async () => rest.shift() ?? null, [Symbol.asyncDispose]: async () => {} };
+}
+
+/** Runs `after` once, when the source is disposed. */
+function onDispose(source: BatchSource, after: () => void): BatchSource {
+  let disposed = false;
+  return {
+    schemaHeader: source.schemaHeader,
+    next: () => source.next(),
+    [Symbol.asyncDispose]: async () => {
+      if (disposed) return;
+      disposed = true;
+      try {
+        await source[Symbol.asyncDispose]();
+      } finally {
+        after();
+      }
+    },
+  };
+}
