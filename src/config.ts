@@ -3,6 +3,7 @@
  * Every wrong or unknown setting is reported at once.
  */
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from './errors.ts';
 
@@ -51,26 +52,97 @@ export const QUICKSTART_DIRECTORY: string = fileURLToPath(new URL('../policies/q
 
 export const SETTINGS: Readonly<Record<string, Setting>> = {
   SLUICE_ROLE: { key: 'role', default: 'all', parse: oneOf('all'), doc: 'What this process does: `all` plans and serves.' },
-  SLUICE_FLIGHT_LISTEN: { key: 'flightListen', default: '127.0.0.1:8815', parse: parseListen, doc: 'Address of the Flight SQL server, `host:port`. Port 0 takes a free one.' },
-  SLUICE_PLAINTEXT_NETWORK: { key: 'plaintextNetwork', default: 'refuse', parse: (text) => oneOf('refuse', 'allow')(text) === 'allow', doc: '`allow` lets a server without TLS listen beyond loopback.' },
-  SLUICE_STATE_DIR: { key: 'stateDirectory', default: '.sluice', parse: nonEmpty, doc: 'Directory for the cluster key, the audit log, temporary files and the demo data.' },
-  SLUICE_POLICIES: { key: 'policyDirectory', default: 'policies/quickstart', parse: nonEmpty, doc: 'The policy directory. The default is the demo that ships with Sluice.' },
+  SLUICE_FLIGHT_LISTEN: {
+    key: 'flightListen',
+    default: '127.0.0.1:8815',
+    parse: parseListen,
+    doc: 'Address of the Flight SQL server, `host:port`. Port 0 takes a free one.',
+  },
+  SLUICE_PLAINTEXT_NETWORK: {
+    key: 'plaintextNetwork',
+    default: 'refuse',
+    parse: (text) => oneOf('refuse', 'allow')(text) === 'allow',
+    doc: '`allow` lets a server without TLS listen beyond loopback.',
+  },
+  SLUICE_STATE_DIR: {
+    key: 'stateDirectory',
+    default: '.sluice',
+    parse: path,
+    doc: 'Directory for the cluster key, the audit log, temporary files and the demo data.',
+  },
+  SLUICE_POLICIES: {
+    key: 'policyDirectory',
+    default: 'policies/quickstart',
+    parse: path,
+    doc: 'The policy directory. The default is the demo that ships with Sluice.',
+  },
   SLUICE_CLUSTER: { key: 'cluster', default: 'local', parse: nonEmpty, doc: 'Name of this cluster; tickets are valid within it.' },
-  SLUICE_CLUSTER_KEY: { key: 'clusterKey', default: '', secret: true, parse: parseKey, doc: '32 bytes in base64 that seal tickets and sessions and key the tokens. Empty: made once in the state directory.' },
-  SLUICE_LOG_LEVEL: { key: 'logLevel', default: 'warn', parse: oneOf('debug', 'info', 'warn', 'error', 'silent'), doc: 'Least severe log line written to stderr.' },
-  SLUICE_MEMORY_LIMIT: { key: 'memoryLimitBytes', default: '4GB', parse: bytes(64 * MIB, 2 ** 50), doc: 'Memory of the query engine; beyond it queries spill.' },
+  SLUICE_CLUSTER_KEY: {
+    key: 'clusterKey',
+    default: '',
+    secret: true,
+    parse: parseKey,
+    doc: '32 bytes in base64 that seal tickets and sessions and key the tokens. Empty: made once in the state directory.',
+  },
+  SLUICE_LOG_LEVEL: {
+    key: 'logLevel',
+    default: 'warn',
+    parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    doc: 'Least severe log line written to stderr.',
+  },
+  SLUICE_MEMORY_LIMIT: {
+    key: 'memoryLimitBytes',
+    default: '4GB',
+    parse: bytes(64 * MIB, 2 ** 50),
+    doc: 'Memory of the query engine; beyond it queries spill.',
+  },
   SLUICE_TEMP_LIMIT: { key: 'tempLimitBytes', default: '16GB', parse: bytes(0, 2 ** 50), doc: 'Disk space for spilling.' },
   SLUICE_THREADS: { key: 'threads', default: 'cores', parse: parseThreads, doc: 'Threads of the query engine; `cores` is one per core.' },
-  SLUICE_ENGINE_THREADS: { key: 'engineThreads', default: '8', parse: integer(1, 256), doc: 'Most results that are computed at the same time; more wait their turn.' },
-  SLUICE_MAX_STREAMS: { key: 'streamsMax', default: '256', parse: integer(1, 100_000), doc: 'Most result streams open at once; the next is refused with RESOURCE_EXHAUSTED.' },
-  SLUICE_BATCH_BYTES: { key: 'batchBytes', default: '3MB', parse: bytes(64 * 1024, 15 * MIB), doc: 'Target size of one record batch. Clients with the gRPC default accept messages under 4 MB.' },
-  SLUICE_STREAM_WINDOW: { key: 'streamWindow', default: '4', parse: integer(1, 64), doc: 'Record batches a stream may hold in memory at once.' },
-  SLUICE_STREAMING_BUFFER: { key: 'streamingBufferBytes', default: '128MB', parse: bytes(MIB, 2 ** 40), doc: 'How far the engine may scan ahead of a reader.' },
+  SLUICE_ENGINE_THREADS: {
+    key: 'engineThreads',
+    default: '8',
+    parse: integer(1, 256),
+    doc: 'Most results that are computed at the same time; more wait their turn.',
+  },
+  SLUICE_MAX_STREAMS: {
+    key: 'streamsMax',
+    default: '256',
+    parse: integer(1, 100_000),
+    doc: 'Most result streams open at once; the next is refused with RESOURCE_EXHAUSTED.',
+  },
+  SLUICE_BATCH_BYTES: {
+    key: 'batchBytes',
+    default: '3MB',
+    parse: bytes(64 * 1024, 15 * MIB),
+    doc: 'Target size of one record batch. Clients with the gRPC default accept messages under 4 MB.',
+  },
+  SLUICE_STREAM_WINDOW: {
+    key: 'streamWindow',
+    default: '4',
+    parse: integer(1, 64),
+    doc: 'Record batches a stream may hold in memory at once.',
+  },
+  SLUICE_STREAMING_BUFFER: {
+    key: 'streamingBufferBytes',
+    default: '128MB',
+    parse: bytes(MIB, 2 ** 40),
+    doc: 'How far the engine may scan ahead of a reader.',
+  },
   SLUICE_SQL_MAX_BYTES: { key: 'sqlBytesMax', default: '256KB', parse: bytes(1024, 16 * MIB), doc: 'Longest statement.' },
   SLUICE_SQL_MAX_DEPTH: { key: 'sqlDepthMax', default: '150', parse: integer(10, 1000), doc: 'Deepest nesting of a statement.' },
   SLUICE_SQL_MAX_NODES: { key: 'sqlNodesMax', default: '50000', parse: integer(100, 10_000_000), doc: 'Most syntax nodes of a statement.' },
-  SLUICE_TICKET_TTL: { key: 'ticketTtlMs', default: '10m', parse: duration(1000), doc: 'How long a ticket or prepared statement stays valid.' },
-  SLUICE_SESSION_TTL: { key: 'sessionTtlMs', default: '8h', parse: duration(1000), doc: 'How long a bearer token stays valid; each response carries a fresh one.' },
+  SLUICE_TICKET_TTL: {
+    key: 'ticketTtlMs',
+    default: '10m',
+    parse: duration(1000),
+    doc: 'How long a ticket or prepared statement stays valid.',
+  },
+  SLUICE_SESSION_TTL: {
+    key: 'sessionTtlMs',
+    default: '8h',
+    parse: duration(1000),
+    doc: 'How long a bearer token stays valid; each response carries a fresh one.',
+  },
   SLUICE_DRAIN: { key: 'drainMs', default: '10s', parse: duration(0), doc: 'How long running streams may go on after SIGTERM.' },
 };
 
@@ -97,20 +169,20 @@ export function readConfig(flags: readonly string[], environment: Readonly<Recor
     }
   }
   if (given['SLUICE_POLICIES'] === undefined) values['policyDirectory'] = QUICKSTART_DIRECTORY;
+  if (values['flightHost'] !== undefined) problems.push(...exposureProblems(values));
   if (problems.length > 0) throw new SluiceError('config.invalid', problems.join('\n'));
   // Each key of Config has one row in SETTINGS, which the unit test checks.
-  const config = Object.freeze(values) as unknown as Config;
-  checkExposure(config);
-  return config;
+  return Object.freeze(values) as unknown as Config;
 }
 
 /** No demo password and no plaintext beyond loopback. */
-function checkExposure(config: Config): void {
-  if (['127.0.0.1', '::1', 'localhost'].includes(config.flightHost)) return;
-  if (config.policyDirectory === QUICKSTART_DIRECTORY)
-    throw new SluiceError('config.invalid', 'SLUICE_FLIGHT_LISTEN: the demo has well-known passwords and listens on loopback only; set SLUICE_POLICIES');
-  if (!config.plaintextNetwork)
-    throw new SluiceError('config.invalid', 'SLUICE_FLIGHT_LISTEN: without TLS only loopback is allowed; SLUICE_PLAINTEXT_NETWORK=allow overrides');
+function exposureProblems(values: Readonly<Record<string, unknown>>): readonly string[] {
+  if (['127.0.0.1', '::1', 'localhost'].includes(String(values['flightHost']))) return [];
+  if (values['policyDirectory'] === QUICKSTART_DIRECTORY)
+    return ['SLUICE_FLIGHT_LISTEN must be on loopback with the demo, whose passwords are well known; set SLUICE_POLICIES'];
+  if (values['plaintextNetwork'] !== true)
+    return ['SLUICE_FLIGHT_LISTEN must be on loopback without TLS; SLUICE_PLAINTEXT_NETWORK=allow overrides'];
+  return [];
 }
 
 function knownEnvironment(environment: Readonly<Record<string, string | undefined>>, problems: string[]): Record<string, string> {
@@ -161,6 +233,10 @@ function parseThreads(text: string): number {
 function nonEmpty(text: string): string {
   if (text.trim() === '') throw new Error('must not be empty');
   return text;
+}
+
+function path(text: string): string {
+  return resolve(nonEmpty(text));
 }
 
 function oneOf(...values: readonly string[]): (text: string) => string {

@@ -37,7 +37,10 @@ export async function ensureDemoData(directory: string, progress: (line: string)
 function demoScripts(directory: string): readonly (readonly [string, readonly string[]])[] {
   const path = (name: string): string => `'${join(directory, name).replaceAll("'", "''")}'`;
   return [
-    [`${CUSTOMERS.toLocaleString('en')} customers`, [`COPY (${customersSql()}) TO ${path('customers.parquet')} (FORMAT parquet, ROW_GROUP_SIZE 20480)`]],
+    [
+      `${CUSTOMERS.toLocaleString('en')} customers`,
+      [`COPY (${customersSql()}) TO ${path('customers.parquet')} (FORMAT parquet, ROW_GROUP_SIZE 20480)`],
+    ],
     [
       `${ORDERS.toLocaleString('en')} orders`,
       [
@@ -54,8 +57,10 @@ function pick(row: string, salt: number, below: number): string {
 }
 
 function customersSql(): string {
-  const first = "['Anna','Ben','Chloe','David','Elena','Farid','Grace','Hugo','Ines','Jonas','Kira','Liam','Mei','Noah','Olga','Pablo','Quinn','Rosa','Samir','Tara']";
-  const last = "['Abel','Baker','Costa','Dubois','Evans','Fischer','Garcia','Haas','Ito','Jensen','Kim','Lopez','Meyer','Novak','Okafor','Patel','Quist','Rossi','Singh','Tanaka']";
+  const first =
+    "['Anna','Ben','Chloe','David','Elena','Farid','Grace','Hugo','Ines','Jonas','Kira','Liam','Mei','Noah','Olga','Pablo','Quinn','Rosa','Samir','Tara']";
+  const last =
+    "['Abel','Baker','Costa','Dubois','Evans','Fischer','Garcia','Haas','Ito','Jensen','Kim','Lopez','Meyer','Novak','Okafor','Patel','Quist','Rossi','Singh','Tanaka']";
   const domain = "['example.com','example.org','mail.example.net','shop.example']";
   return `
     SELECT i AS customer_id, first || ' ' || last AS name,

@@ -8,26 +8,52 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 interface ErrorSpec {
   /** gRPC status name. */
   readonly status:
-    | 'INVALID_ARGUMENT' | 'NOT_FOUND' | 'PERMISSION_DENIED' | 'UNAUTHENTICATED' | 'RESOURCE_EXHAUSTED'
-    | 'FAILED_PRECONDITION' | 'UNIMPLEMENTED' | 'UNAVAILABLE' | 'CANCELLED' | 'DEADLINE_EXCEEDED' | 'INTERNAL' | 'ABORTED';
+    | 'INVALID_ARGUMENT'
+    | 'NOT_FOUND'
+    | 'PERMISSION_DENIED'
+    | 'UNAUTHENTICATED'
+    | 'RESOURCE_EXHAUSTED'
+    | 'FAILED_PRECONDITION'
+    | 'UNIMPLEMENTED'
+    | 'UNAVAILABLE'
+    | 'CANCELLED'
+    | 'DEADLINE_EXCEEDED'
+    | 'INTERNAL'
+    | 'ABORTED';
   readonly log: LogLevel;
   readonly doc: string;
 }
 
 export const ERRORS = {
-  'config.invalid': { status: 'FAILED_PRECONDITION', log: 'error', doc: 'A setting is wrong or unknown; all are reported at once and the process does not start.' },
-  'auth.missing': { status: 'UNAUTHENTICATED', log: 'info', doc: 'No credentials were sent. Handshake with user and password, or send a bearer token.' },
+  'config.invalid': {
+    status: 'FAILED_PRECONDITION',
+    log: 'error',
+    doc: 'A setting is wrong or unknown; all are reported at once and the process does not start.',
+  },
+  'auth.missing': {
+    status: 'UNAUTHENTICATED',
+    log: 'info',
+    doc: 'No credentials were sent. Handshake with user and password, or send a bearer token.',
+  },
   'auth.invalid': { status: 'UNAUTHENTICATED', log: 'warn', doc: 'User, password or token is wrong or expired.' },
   'sql.empty': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement is empty.' },
   'sql.syntax': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement does not parse.' },
   'sql.binding': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'A name or type in the statement does not resolve.' },
   'sql.refused': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The statement uses something that Sluice does not allow.' },
   'sql.limit': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The statement is larger or deeper than the configured limits.' },
-  'sql.runtime': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'An expression of the statement failed on the data. The value is in the audit log only.' },
+  'sql.runtime': {
+    status: 'INVALID_ARGUMENT',
+    log: 'info',
+    doc: 'An expression of the statement failed on the data. The value is in the audit log only.',
+  },
   'sql.type': { status: 'UNIMPLEMENTED', log: 'info', doc: 'A result column has a type that has no Arrow mapping. Cast it.' },
   'dataset.unknown': { status: 'NOT_FOUND', log: 'info', doc: 'The dataset does not exist or may not be read. Both look the same.' },
   'policy.denied': { status: 'PERMISSION_DENIED', log: 'info', doc: 'The principal lacks the right that the request needs.' },
-  'policy.invalid': { status: 'FAILED_PRECONDITION', log: 'error', doc: 'The policy directory does not load. `problems` lists every fault.' },
+  'policy.invalid': {
+    status: 'FAILED_PRECONDITION',
+    log: 'error',
+    doc: 'The policy directory does not load. `problems` lists every fault.',
+  },
   'policy.changed': { status: 'ABORTED', log: 'info', doc: 'The policy changed between planning and reading. Plan again.' },
   'ticket.invalid': { status: 'INVALID_ARGUMENT', log: 'warn', doc: 'The ticket or handle was not made by this cluster, or was altered.' },
   'ticket.expired': { status: 'FAILED_PRECONDITION', log: 'info', doc: 'The ticket or handle has expired. Plan again.' },

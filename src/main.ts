@@ -20,7 +20,9 @@ const USAGE = `sluice ${VERSION}
   sluice docs                       regenerate docs/configuration.md and docs/errors.md
 
 Flags (or the environment variable; see docs/configuration.md):
-${Object.entries(SETTINGS).map(([name, { doc }]) => `  ${flagOf(name).padEnd(22)} ${doc}`).join('\n')}
+${Object.entries(SETTINGS)
+  .map(([name, { doc }]) => `  ${flagOf(name).padEnd(22)} ${doc}`)
+  .join('\n')}
 `;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -89,16 +91,23 @@ function reportProblems(problems: readonly string[]): void {
 
 /** Exit status 1 when anything is wrong, also when only one dataset is unreadable for it. */
 async function check(args: readonly string[]): Promise<number> {
-  const [directory, ...flags] = args[0]?.startsWith('-') === true ? [undefined, ...args] : args;
+  const directory = args[0]?.startsWith('-') === false ? args[0] : undefined;
+  const flags = directory === undefined ? args : args.slice(1);
   const state = await mkdtemp(join(tmpdir(), 'sluice-check-'));
   try {
     const config = readConfig([...flags, ...(directory === undefined ? [] : ['--policies', directory]), '--state-dir', state]);
     const problems: string[] = [];
-    await using metadata = await openMetadata(config, '', { logger: createLogger(config.logLevel), progress: say, onProblems: (found) => problems.push(...found) });
+    await using metadata = await openMetadata(config, '', {
+      logger: createLogger(config.logLevel),
+      progress: say,
+      onProblems: (found) => problems.push(...found),
+    });
     const { snapshot } = metadata.current();
     const found = [...new Set([...problems, ...snapshot.problems])];
     reportProblems(found);
-    say(`${snapshot.datasets.length} datasets, ${snapshot.users.length} users, ${snapshot.grants.length} grants: ${found.length === 0 ? 'no problems' : `${found.length} problems`}`);
+    say(
+      `${snapshot.datasets.length} datasets, ${snapshot.users.length} users, ${snapshot.grants.length} grants: ${found.length === 0 ? 'no problems' : `${found.length} problems`}`,
+    );
     return found.length === 0 ? 0 : 1;
   } finally {
     await rm(state, { recursive: true, force: true });

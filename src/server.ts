@@ -166,7 +166,12 @@ async function followPolicy(store: FileStore, pool: EnginePool, options: StartOp
   return () => current;
 }
 
-function engineOptions(config: Config, connections: readonly Connection[], tempDirectory: string, tokenKey: string): Parameters<typeof createEngine>[0] {
+function engineOptions(
+  config: Config,
+  connections: readonly Connection[],
+  tempDirectory: string,
+  tokenKey: string,
+): Parameters<typeof createEngine>[0] {
   const { memoryLimitBytes, tempLimitBytes, threads, engineThreads, batchBytes, streamWindow, streamingBufferBytes } = config;
   return {
     connections,

@@ -4,6 +4,7 @@ import { fail } from '../errors.ts';
 import type { AllowDecision, Dataset, Decision, Snapshot } from '../model.ts';
 import type { PrincipalPolicy } from '../policy/index.ts';
 import { checkText, type GatedStatement, gateStatement, type PlanEntry, qualifyView, type SqlLimits } from '../sql/index.ts';
+import { createSnapshotCache } from './snapshot-cache.ts';
 
 const VIEW_DEPTH_MAX = 16;
 
@@ -72,7 +73,9 @@ const indexes = new WeakMap<Snapshot, ReadonlyMap<string, Dataset>>();
 function nameIndex(snapshot: Snapshot): ReadonlyMap<string, Dataset> {
   let index = indexes.get(snapshot);
   if (index === undefined) {
-    index = new Map(snapshot.datasets.map((dataset) => [JSON.stringify([dataset.schema.toLowerCase(), dataset.name.toLowerCase()]), dataset]));
+    index = new Map(
+      snapshot.datasets.map((dataset) => [JSON.stringify([dataset.schema.toLowerCase(), dataset.name.toLowerCase()]), dataset]),
+    );
     indexes.set(snapshot, index);
   }
   return index;
@@ -83,15 +86,11 @@ interface BoundView {
   readonly gated: GatedStatement;
 }
 
-const boundViews = new WeakMap<Snapshot, Map<string, Promise<BoundView>>>();
+const boundViews = createSnapshotCache<Promise<BoundView>>();
 
 /** A steward's view, parsed and gated once per snapshot; it may name any dataset, the caller decides each. */
 export function bindView(dataset: Dataset, sql: string, context: BindContext): Promise<BoundView> {
-  let views = boundViews.get(context.snapshot);
-  if (views === undefined) boundViews.set(context.snapshot, (views = new Map()));
-  let view = views.get(dataset.id);
-  if (view === undefined) views.set(dataset.id, (view = gateView(sql, context)));
-  return view;
+  return boundViews(context.snapshot, dataset.id, () => gateView(sql, context));
 }
 
 async function gateView(sql: string, context: BindContext): Promise<BoundView> {
@@ -116,7 +115,8 @@ class Expansion {
 
   async add(dataset: Dataset, decision: AllowDecision, path: readonly string[]): Promise<void> {
     if (this.entries.has(dataset.id)) return;
-    if (path.includes(dataset.id) || path.length > VIEW_DEPTH_MAX) fail('policy.invalid', 'a view refers to itself or is nested too deep; ask the data steward');
+    if (path.includes(dataset.id) || path.length > VIEW_DEPTH_MAX)
+      fail('policy.invalid', 'a view refers to itself or is nested too deep; ask the data steward');
     const entry = { dataset, decision, barrier: false };
     if (dataset.source.kind !== 'view') {
       this.entries.set(dataset.id, entry);
@@ -137,17 +137,13 @@ class Expansion {
 
 /** Rows or cells depend on raw values: user expressions must not see them before the policy did. */
 export function isConditional(decision: AllowDecision): boolean {
-  return (
-    decision.rowFilter !== null ||
-    decision.columns.some(({ treatment }) => treatment.kind === 'masked' && treatment.rawWhen !== null)
-  );
+  return decision.rowFilter !== null || decision.columns.some(({ treatment }) => treatment.kind === 'masked' && treatment.rawWhen !== null);
 }
 
 function withBarriers(expansion: Expansion, gated: GatedStatement): { entries: readonly PlanEntry[]; barrierReason: string } {
   const entries = [...expansion.entries.values()];
   const reasons = [...new Set([...gated.notLeakproof, ...expansion.notLeakproof])];
-  if (!entries.some(({ decision }) => isConditional(decision)))
-    return { entries, barrierReason: 'no row depends on a policy condition' };
+  if (!entries.some(({ decision }) => isConditional(decision))) return { entries, barrierReason: 'no row depends on a policy condition' };
   if (reasons.length === 0) return { entries, barrierReason: 'every expression of the query is leakproof' };
   return {
     entries: entries.map((entry) => ({ ...entry, barrier: isConditional(entry.decision) })),

@@ -1,5 +1,5 @@
 /** `EXPLAIN POLICY [AS USER 'name'] <query>`: why a principal sees what it sees, one row per dataset and column touched. */
-import { Int64, type Table, Table as ArrowTable, Utf8, type Vector, vectorFromArray } from 'apache-arrow';
+import { Table as ArrowTable, Int64, type Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow';
 import type { AllowDecision, ColumnDecision, Decision, Predicate, RowFilterRule, Scalar, Snapshot } from '../model.ts';
 import { describeMask, describePredicate } from '../policy/index.ts';
 import type { Bound } from './bind.ts';
@@ -31,7 +31,19 @@ interface ExplainRow {
 }
 
 const COLUMNS = [
-  'dataset', 'column', 'decision', 'roles', 'grants', 'row_filter', 'mask', 'rules', 'reason', 'path', 'path_reason', 'placement', 'placement_reason',
+  'dataset',
+  'column',
+  'decision',
+  'roles',
+  'grants',
+  'row_filter',
+  'mask',
+  'rules',
+  'reason',
+  'path',
+  'path_reason',
+  'placement',
+  'placement_reason',
 ] as const satisfies readonly (keyof ExplainRow)[];
 
 /** The result set; `epoch` is the policy epoch that decided. */
@@ -39,8 +51,15 @@ export function explainTable(bound: Bound, snapshot: Snapshot, roles: readonly s
   const touched = touchedColumns(bound.ast);
   const rows = allDecisions(bound).flatMap((decision) => explainDataset(decision, bound, snapshot, roles, viewer, touched));
   const vectors: Record<string, Vector> = {};
-  for (const column of COLUMNS) vectors[column] = vectorFromArray(rows.map((row) => row[column]), new Utf8());
-  vectors['epoch'] = vectorFromArray(rows.map(() => BigInt(snapshot.epoch)), new Int64());
+  for (const column of COLUMNS)
+    vectors[column] = vectorFromArray(
+      rows.map((row) => row[column]),
+      new Utf8(),
+    );
+  vectors['epoch'] = vectorFromArray(
+    rows.map(() => BigInt(snapshot.epoch)),
+    new Int64(),
+  );
   return new ArrowTable(vectors);
 }
 
@@ -62,7 +81,17 @@ function explainDataset(
   const name = dataset === undefined ? decision.dataset : `${dataset.schema}.${dataset.name}`;
   const empty = { column: null, row_filter: null, mask: null, path: null, path_reason: null, placement: null, placement_reason: null };
   if (decision.effect === 'deny')
-    return [{ ...empty, dataset: name, decision: 'deny', roles: roles.join(', '), grants: '', rules: decision.rules.join(', '), reason: decision.reason }];
+    return [
+      {
+        ...empty,
+        dataset: name,
+        decision: 'deny',
+        roles: roles.join(', '),
+        grants: '',
+        rules: decision.rules.join(', '),
+        reason: decision.reason,
+      },
+    ];
   const entry = bound.entries.find((candidate) => candidate.dataset.id === decision.dataset);
   const head: ExplainRow = {
     ...empty,
@@ -78,7 +107,9 @@ function explainDataset(
     placement: 'worker',
     placement_reason: 'one node: the whole statement runs on this worker over the governed views',
   };
-  const columns = decision.columns.filter((column) => touched.has(column.name) && (viewer === 'auditor' || column.treatment.kind !== 'hidden'));
+  const columns = decision.columns.filter(
+    (column) => touched.has(column.name) && (viewer === 'auditor' || column.treatment.kind !== 'hidden'),
+  );
   return [head, ...columns.map((column) => explainColumn(head, column, viewer))];
 }
 
@@ -99,7 +130,9 @@ function explainColumn(head: ExplainRow, column: ColumnDecision, viewer: Viewer)
 function maskWords(treatment: Extract<ColumnDecision['treatment'], { kind: 'masked' }>, viewer: Viewer): string {
   const words = viewer === 'self' && treatment.mask.kind === 'constant' ? 'a constant' : describeMask(treatment.mask);
   if (treatment.rawWhen === null) return words;
-  return viewer === 'auditor' ? `${words}; raw where ${describePredicate(treatment.rawWhen)}` : `${words}; raw on rows that another grant opens`;
+  return viewer === 'auditor'
+    ? `${words}; raw where ${describePredicate(treatment.rawWhen)}`
+    : `${words}; raw on rows that another grant opens`;
 }
 
 /** Everyone may read which attribute limits them; constants and hidden columns of a rule are the auditor's. */
@@ -107,7 +140,9 @@ function describeFilter(decision: AllowDecision, snapshot: Snapshot, viewer: Vie
   if (decision.rowFilter === null) return null;
   if (viewer === 'auditor') return describePredicate(decision.rowFilter);
   const visible = new Set(decision.columns.filter(({ treatment }) => treatment.kind !== 'hidden').map(({ name }) => name.toLowerCase()));
-  const rules = decision.rules.map((id) => snapshot.rowFilters.find((rule) => rule.id === id)).filter((rule): rule is RowFilterRule => rule !== undefined);
+  const rules = decision.rules
+    .map((id) => snapshot.rowFilters.find((rule) => rule.id === id))
+    .filter((rule): rule is RowFilterRule => rule !== undefined);
   return rules.map((rule) => describePredicate(redactPredicate(rule.filter, visible))).join('; ');
 }
 
@@ -154,15 +189,12 @@ function touchedColumns(ast: unknown): TouchedColumns {
   const names = new Set<string>();
   let all = false;
   const walk = (node: unknown): void => {
-    if (Array.isArray(node)) return node.forEach(walk);
     if (typeof node !== 'object' || node === null) return;
     const fields = node as Readonly<Record<string, unknown>>;
     if (fields['class'] === 'STAR' || fields['ref_type'] === 'NATURAL' || fields['type'] === 'SHOW_REF') all = true;
-    for (const key of ['column_names', 'using_columns']) {
-      const list = fields[key];
-      if (Array.isArray(list)) for (const name of list) if (typeof name === 'string') names.add(name.toLowerCase());
-    }
-    Object.values(fields).forEach(walk);
+    for (const name of [fields['column_names'], fields['using_columns']].flat())
+      if (typeof name === 'string') names.add(name.toLowerCase());
+    for (const child of Object.values(fields)) walk(child);
   };
   walk(ast);
   return { has: (column) => all || names.has(column.toLowerCase()) };

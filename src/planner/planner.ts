@@ -42,7 +42,9 @@ export function createPlanner(options: PlannerOptions): Planner {
     const policy = await options.policy();
     const rights = await policy.forPrincipal(request.principal);
     const explain = parseExplain(request.sql);
-    return explain === null ? draftQuery(request, policy.snapshot, rights, options) : draftExplain(request, explain, policy, rights, options);
+    return explain === null
+      ? draftQuery(request, policy.snapshot, rights, options)
+      : draftExplain(request, explain, policy, rights, options);
   };
   const plan = async (request: PlanRequest): Promise<Plan> => {
     const { schema, task, audit } = await draft(request);
@@ -83,7 +85,8 @@ export function createPlanner(options: PlannerOptions): Planner {
 
 async function draftQuery(request: PlanRequest, snapshot: Snapshot, rights: PrincipalPolicy, options: PlannerOptions): Promise<Draft> {
   const bound = await bindStatement(request.sql, rights, contextOf(snapshot, options));
-  const catalogOf = (data: 'rows' | 'empty'): PlanCatalog => buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries: bound.entries, data });
+  const catalogOf = (data: 'rows' | 'empty'): PlanCatalog =>
+    buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries: bound.entries, data });
   const empty = catalogOf('empty');
   const sql = await governedText(request.sql, bound, empty.name, snapshot, options.analyzer);
   const description = await options.analyzer.describe(empty, sql);

@@ -3,7 +3,7 @@ import type { Analyzer } from '../engine/index.ts';
 import { toSluiceError } from '../errors.ts';
 import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
 import { buildPlanCatalog, type PlanEntry, qualifyView, sourceRelation } from '../sql/index.ts';
-import { bindView, type BindContext } from './bind.ts';
+import { type BindContext, bindView } from './bind.ts';
 import { allRaw } from './visible.ts';
 
 export interface ColumnType {
@@ -23,7 +23,10 @@ export interface SchemaSource {
 }
 
 /** Files first, then views over what is known, until nothing new resolves. */
-export async function resolveColumns(draft: Pick<Snapshot, 'connections' | 'datasets' | 'defaultSchema' | 'catalogName'>, source: SchemaSource): Promise<ResolvedColumns> {
+export async function resolveColumns(
+  draft: Pick<Snapshot, 'connections' | 'datasets' | 'defaultSchema' | 'catalogName'>,
+  source: SchemaSource,
+): Promise<ResolvedColumns> {
   const resolved = new Map<string, readonly ColumnType[] | string>();
   for (const dataset of draft.datasets.filter(({ source: { kind } }) => kind !== 'view'))
     resolved.set(dataset.id, await attempt(() => source.columnsOf(draft.connections, sourceRelation(dataset))));
@@ -58,8 +61,19 @@ function withColumns(draft: Pick<Snapshot, 'datasets' | 'defaultSchema' | 'catal
     return { ...dataset, columns: columns.map((column): Column => ({ ...column, tags: [] })) };
   });
   return {
-    epoch: 0, contentHash: '', connections: [], users: [], model: '', memberships: [], grants: [], rowFilters: [], masks: [], problems: [],
-    catalogName: draft.catalogName, defaultSchema: draft.defaultSchema, datasets,
+    epoch: 0,
+    contentHash: '',
+    connections: [],
+    users: [],
+    model: '',
+    memberships: [],
+    grants: [],
+    rowFilters: [],
+    masks: [],
+    problems: [],
+    catalogName: draft.catalogName,
+    defaultSchema: draft.defaultSchema,
+    datasets,
   };
 }
 

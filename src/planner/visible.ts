@@ -4,18 +4,14 @@ import type { Analyzer } from '../engine/index.ts';
 import type { AllowDecision, Column, Dataset, Principal, Snapshot } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import { buildPlanCatalog } from '../sql/index.ts';
+import { createSnapshotCache } from './snapshot-cache.ts';
 import type { VisibleCatalog, VisibleTable } from './types.ts';
 
 /** Arrow schemas are computed once per snapshot and dataset, whoever asks. */
 export function createVisibleCatalogs(analyzer: Analyzer): (policy: Policy, principal: Principal) => Promise<VisibleCatalog> {
-  const schemas = new WeakMap<Snapshot, Map<string, Promise<Schema>>>();
-  const schemaOf = (snapshot: Snapshot, dataset: Dataset): Promise<Schema> => {
-    let known = schemas.get(snapshot);
-    if (known === undefined) schemas.set(snapshot, (known = new Map()));
-    let schema = known.get(dataset.id);
-    if (schema === undefined) known.set(dataset.id, (schema = describeDataset(analyzer, dataset)));
-    return schema;
-  };
+  const cached = createSnapshotCache<Promise<Schema>>();
+  const schemaOf = (snapshot: Snapshot, dataset: Dataset): Promise<Schema> =>
+    cached(snapshot, dataset.id, () => describeDataset(analyzer, dataset));
   return async (policy, principal) => {
     const { snapshot } = policy;
     const rights = await policy.forPrincipal(principal);
@@ -32,7 +28,11 @@ function compare(a: string, b: string): number {
 async function describeDataset(analyzer: Analyzer, dataset: Dataset): Promise<Schema> {
   // A view's columns are described as a table of the same types: its bases do not matter for that.
   const flat: Dataset = { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
-  const catalog = buildPlanCatalog({ defaultSchema: dataset.schema, entries: [{ dataset: flat, decision: allRaw(flat), barrier: false }], data: 'empty' });
+  const catalog = buildPlanCatalog({
+    defaultSchema: dataset.schema,
+    entries: [{ dataset: flat, decision: allRaw(flat), barrier: false }],
+    data: 'empty',
+  });
   const { schema } = await analyzer.describe(catalog, `SELECT * FROM ${quote(dataset.schema)}.${quote(dataset.name)}`);
   return schema;
 }
@@ -74,7 +74,9 @@ function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snap
 /** Column metadata keys of FlightSql.proto; booleans are "1" or "0". */
 function withMetadata(field: Field, column: Column, dataset: Dataset, snapshot: Snapshot): Field {
   const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(column.type);
-  const remarks = [column.description, column.tags.length > 0 ? `tags: ${column.tags.join(', ')}` : undefined].filter((part) => part !== undefined);
+  const remarks = [column.description, column.tags.length > 0 ? `tags: ${column.tags.join(', ')}` : undefined].filter(
+    (part) => part !== undefined,
+  );
   const metadata = new Map([
     ['ARROW:FLIGHT:SQL:CATALOG_NAME', snapshot.catalogName],
     ['ARROW:FLIGHT:SQL:DB_SCHEMA_NAME', dataset.schema],
@@ -84,7 +86,12 @@ function withMetadata(field: Field, column: Column, dataset: Dataset, snapshot: 
     ['ARROW:FLIGHT:SQL:IS_SEARCHABLE', '1'],
     ['ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT', '0'],
     ['ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE', /CHAR|TEXT/.test(column.type) ? '1' : '0'],
-    ...(decimal === null ? [] : ([['ARROW:FLIGHT:SQL:PRECISION', decimal[1] ?? ''], ['ARROW:FLIGHT:SQL:SCALE', decimal[2] ?? '']] as const)),
+    ...(decimal === null
+      ? []
+      : ([
+          ['ARROW:FLIGHT:SQL:PRECISION', decimal[1] ?? ''],
+          ['ARROW:FLIGHT:SQL:SCALE', decimal[2] ?? ''],
+        ] as const)),
     ...(remarks.length === 0 ? [] : ([['ARROW:FLIGHT:SQL:REMARKS', remarks.join('; ')]] as const)),
   ]);
   return new Field(field.name, field.type, field.nullable, metadata);

@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { flagOf, QUICKSTART_DIRECTORY, readConfig, SETTINGS } from '#src/config.js';
+
+const problemsOf = (flags: readonly string[], environment: Record<string, string> = {}): readonly string[] => {
+  try {
+    readConfig(flags, environment);
+  } catch (error) {
+    return (error as Error).message.split('\n');
+  }
+  return [];
+};
+
+describe('settings', () => {
+  test('defaults are complete, on loopback, and frozen', () => {
+    const config = readConfig([], {});
+    expect(config).toMatchObject({ flightHost: '127.0.0.1', flightPort: 8815, role: 'all', policyDirectory: QUICKSTART_DIRECTORY });
+    expect(config.clusterKey).toBeNull();
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(Object.values(config)).not.toContain(undefined);
+    for (const { key } of Object.values(SETTINGS)) if (key !== 'flightListen') expect(config).toHaveProperty(key);
+  });
+
+  test('a flag wins over the environment, in both spellings', () => {
+    const environment = { SLUICE_MEMORY_LIMIT: '1GB' };
+    expect(readConfig([], environment).memoryLimitBytes).toBe(1024 ** 3);
+    expect(readConfig(['--memory-limit', '512MB'], environment).memoryLimitBytes).toBe(512 * 1024 ** 2);
+    expect(readConfig(['--memory-limit=512MB'], environment).memoryLimitBytes).toBe(512 * 1024 ** 2);
+  });
+
+  test('every wrong and unknown setting is reported at once', () => {
+    const problems = problemsOf(['--nonsense', '--threads', 'many'], {
+      SLUICE_FLIGHT_LISTEN: 'here',
+      SLUICE_TYPO: '1',
+      SLUICE_ROLE: 'boss',
+      HOME: '/root',
+    });
+    expect(problems).toHaveLength(5);
+    expect(problems.join(' ')).toMatch(
+      /SLUICE_TYPO is not a setting.*--nonsense is not a setting.*SLUICE_ROLE must be one of.*SLUICE_FLIGHT_LISTEN must be host:port.*SLUICE_THREADS must be a whole number/s,
+    );
+  });
+
+  test.each([
+    ['SLUICE_MEMORY_LIMIT', '12 parsecs'],
+    ['SLUICE_MEMORY_LIMIT', '1'],
+    ['SLUICE_MEMORY_LIMIT', '-1GB'],
+    ['SLUICE_TICKET_TTL', '0s'],
+    ['SLUICE_TICKET_TTL', '10'],
+    ['SLUICE_MAX_STREAMS', '0'],
+    ['SLUICE_MAX_STREAMS', '1e3'],
+    ['SLUICE_FLIGHT_LISTEN', '127.0.0.1:70000'],
+    ['SLUICE_CLUSTER_KEY', 'c2hvcnQ='],
+    ['SLUICE_POLICIES', ' '],
+  ])('%s refuses %s', (name, value) => {
+    expect(problemsOf([], { [name]: value })).toHaveLength(1);
+  });
+
+  test('the demo and plaintext stay on loopback', () => {
+    const wide = { SLUICE_FLIGHT_LISTEN: '0.0.0.0:8815' };
+    expect(problemsOf([], wide).join()).toContain('well known');
+    expect(problemsOf(['--policies', 'mine'], wide).join()).toContain('without TLS');
+    const allowed = readConfig(['--policies', 'mine', '--plaintext-network', 'allow'], wide);
+    expect(allowed).toMatchObject({ flightHost: '0.0.0.0', policyDirectory: resolve('mine') });
+    expect(problemsOf(['--policies', QUICKSTART_DIRECTORY], wide).join()).toContain('well known');
+  });
+
+  test('IPv6 addresses and port 0 are understood', () => {
+    expect(readConfig(['--flight-listen', '[::1]:0'], {})).toMatchObject({ flightHost: '::1', flightPort: 0 });
+  });
+
+  test('flags are the variables in lower case', () => {
+    expect(flagOf('SLUICE_FLIGHT_LISTEN')).toBe('--flight-listen');
+  });
+});
