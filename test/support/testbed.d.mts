@@ -1,0 +1,6 @@
+/** Types of testbed.mjs, which is plain JavaScript because it runs before anything is built. */
+export declare const TESTBED: string;
+export declare const PYTHON: string;
+export declare const JDBC_CLASSPATH: string;
+export declare function ensureTestbed(groups?: readonly ('clients' | 'bench')[]): Promise<void>;
+export declare function extensionPath(name: 'tpch' | 'tpcds'): string;

@@ -1,0 +1,190 @@
+/**
+ * Fills `.testbed/` once with what the real clients need: a Python venv, the JDBC driver, the compiled JDBC probe.
+ * `npm test` runs it first; a rerun is instant. A missing toolchain ends it with a message that says what to install.
+ * `ensureTestbed(['clients', 'bench'])` is the same for the bench, which adds a peer server.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { argv, exit, pid, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+export const TESTBED = join(root, '.testbed');
+export const PYTHON = join(TESTBED, 'venv', 'bin', 'python');
+
+const PYTHON_PACKAGES = [
+  'adbc-driver-flightsql==1.13.0',
+  'adbc-driver-manager==1.13.0',
+  'duckdb==1.5.5',
+  'duckdb-extension-tpcds==1.5.5',
+  'duckdb-extension-tpch==1.5.5',
+  'pandas==3.1.1',
+  'polars==2.1.0',
+  'pyarrow==26.0.1',
+];
+const PEER_PACKAGES = ['pysail==0.7.2'];
+const JDBC = { artifact: 'org.apache.arrow:flight-sql-jdbc-driver:18.3.0', jar: 'flight-sql-jdbc-driver-18.3.0.jar' };
+export const JDBC_CLASSPATH = [join(TESTBED, 'classes'), join(TESTBED, 'jars', JDBC.jar)].join(delimiter);
+const PROBE = fileURLToPath(new URL('JdbcProbe.java', import.meta.url));
+
+const TOOLS = {
+  python3: {
+    probe: ['python3', '-c', 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)'],
+    get: 'Python ≥ 3.11 with venv (Debian: apt-get install python3-venv)',
+  },
+  java: { probe: ['java', '-version'], get: 'a JDK ≥ 17 (Debian: apt-get install openjdk-17-jdk-headless)' },
+  javac: { probe: ['javac', '-version'], get: 'a JDK ≥ 17, not only a JRE (Debian: apt-get install openjdk-17-jdk-headless)' },
+  mvn: { probe: ['mvn', '-version'], get: 'Apache Maven (Debian: apt-get install maven)' },
+};
+
+/** Each part is made once per fingerprint: a change of pins or probe source makes it again. */
+const PARTS = {
+  clients: [
+    {
+      name: 'python',
+      needs: ['python3'],
+      inputs: PYTHON_PACKAGES,
+      title: 'Python clients (ADBC, pyarrow, pandas, polars, DuckDB), ~700 MB',
+      make: () => makeVenv('venv', PYTHON_PACKAGES),
+    },
+    { name: 'jdbc', needs: ['java', 'mvn'], inputs: [JDBC.artifact], title: 'Flight SQL JDBC driver, 45 MB', make: fetchDriver },
+    { name: 'probe', needs: ['java', 'javac'], inputs: [readFileSync(PROBE, 'utf8')], title: 'JDBC probe', make: compileProbe },
+  ],
+  bench: [
+    {
+      name: 'sail',
+      needs: ['python3'],
+      inputs: PEER_PACKAGES,
+      title: 'Sail, a peer server for the bench, ~250 MB',
+      make: () => makeVenv('venv-sail', PEER_PACKAGES),
+    },
+  ],
+};
+
+/** Makes what is missing of the named groups. Throws an Error whose message names a missing tool or the failed command. */
+export async function ensureTestbed(groups = ['clients']) {
+  mkdirSync(TESTBED, { recursive: true });
+  const parts = groups.flatMap((group) => PARTS[group]);
+  if (parts.every(isMade)) return;
+  checkTools(parts.filter((part) => !isMade(part)));
+  await withLock(async () => {
+    for (const part of parts.filter((candidate) => !isMade(candidate))) {
+      const started = Date.now();
+      stdout.write(`testbed: ${part.title} …\n`);
+      await part.make();
+      writeFileSync(stampOf(part), fingerprintOf(part));
+      stdout.write(`testbed: ${part.name} ready after ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
+    }
+  });
+}
+
+function stampOf(part) {
+  return join(TESTBED, `.made-${part.name}`);
+}
+
+function fingerprintOf(part) {
+  return createHash('sha256').update(JSON.stringify(part.inputs)).digest('hex');
+}
+
+function isMade(part) {
+  return existsSync(stampOf(part)) && readFileSync(stampOf(part), 'utf8') === fingerprintOf(part);
+}
+
+function checkTools(parts) {
+  const missing = [...new Set(parts.flatMap((part) => part.needs))].filter((tool) => {
+    const [command, ...args] = TOOLS[tool].probe;
+    return spawnSync(command, args, { stdio: 'ignore' }).status !== 0;
+  });
+  if (missing.length === 0) return;
+  const lines = missing.map((tool) => `  ${tool}: install ${TOOLS[tool].get}`);
+  throw new Error(`the tests drive real clients and need tools that are not here:\n${lines.join('\n')}`);
+}
+
+async function makeVenv(name, packages) {
+  const directory = join(TESTBED, name);
+  rmSync(directory, { recursive: true, force: true });
+  await run('python3', ['-m', 'venv', directory]);
+  await run(join(directory, 'bin', 'python'), [
+    '-m',
+    'pip',
+    'install',
+    '--quiet',
+    '--disable-pip-version-check',
+    '--only-binary',
+    ':all:',
+    ...packages,
+  ]);
+}
+
+async function fetchDriver() {
+  const jars = join(TESTBED, 'jars');
+  mkdirSync(jars, { recursive: true });
+  await run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${JDBC.artifact}`, `-DoutputDirectory=${jars}`]);
+  if (!existsSync(join(jars, JDBC.jar))) throw new Error(`Maven did not deliver ${JDBC.jar}`);
+}
+
+async function compileProbe() {
+  const fresh = join(TESTBED, `classes-${pid}`);
+  await run('javac', ['-d', fresh, PROBE]);
+  rmSync(join(TESTBED, 'classes'), { recursive: true, force: true });
+  renameSync(fresh, join(TESTBED, 'classes'));
+}
+
+/** Output is shown only when the command fails. */
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: TESTBED, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = (output + chunk).slice(-4000)));
+    child.once('error', reject);
+    child.once('close', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${command} ${args.join(' ')} ended with ${code}\n${output}`)),
+    );
+  });
+}
+
+/** One maker at a time; a lock left by a killed run is taken over after a minute without sign of life. */
+async function withLock(work) {
+  const lock = join(TESTBED, '.lock');
+  for (let told = false; ; told = true) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+      if (!told) stdout.write('testbed: another run is filling it, waiting …\n');
+      const ageMs = Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+      if (ageMs > 60_000) rmSync(lock, { recursive: true, force: true });
+      else await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+  const alive = setInterval(() => utimesSync(lock, new Date(), new Date()), 10_000);
+  const release = () => rmSync(lock, { recursive: true, force: true });
+  process.once('exit', release);
+  try {
+    await work();
+  } finally {
+    clearInterval(alive);
+    process.off('exit', release);
+    release();
+  }
+}
+
+/** Path of a DuckDB extension that came as a wheel, e.g. `tpch`. */
+export function extensionPath(name) {
+  const site = join(dirname(dirname(PYTHON)), 'lib');
+  const [version] = readdirSync(site).filter((entry) => entry.startsWith('python'));
+  const folder = join(site, version ?? '', 'site-packages', `duckdb_extension_${name}`, 'extensions');
+  return join(folder, readdirSync(folder)[0] ?? '', `${name}.duckdb_extension`);
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await ensureTestbed(argv.length > 2 ? argv.slice(2) : ['clients']);
+  } catch (error) {
+    process.stderr.write(`testbed: ${error.message}\n`);
+    exit(1);
+  }
+}
