@@ -1,0 +1,50 @@
+/** The product's own server in this process, on a free loopback port, with the demo data shared by all tests. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readConfig } from '#src/config.js';
+import { createLogger } from '#src/log.js';
+import { type SluiceServer, startServer } from '#src/server.js';
+
+/** State shared by all test servers: the demo data is made once. */
+export const STATE_DIRECTORY: string = fileURLToPath(new URL('../../.testbed/state', import.meta.url));
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: SluiceServer;
+  readonly port: number;
+  /** grpc://127.0.0.1:port, as ADBC and pyarrow take it. */
+  readonly uri: string;
+  /** What the policy directory complained about, growing. */
+  readonly problems: readonly string[];
+  /** Audit records since this server started. */
+  audit(): Promise<readonly AuditRecord[]>;
+}
+
+export type AuditRecord = Readonly<Record<string, unknown>> & {
+  readonly requestId: string;
+  readonly method: string;
+  readonly outcome: string;
+};
+
+/** `settings` as in the environment; `policies` is a policy directory other than the quickstart. */
+export async function startTestServer(settings: Readonly<Record<string, string>> = {}): Promise<TestServer> {
+  const config = readConfig([], { SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_STATE_DIR: STATE_DIRECTORY, ...settings });
+  const auditFile = join(config.stateDirectory, 'audit.jsonl');
+  const before = (await readFile(auditFile, 'utf8').catch(() => '')).length;
+  const problems: string[] = [];
+  const server = await startServer(config, { logger: createLogger('silent'), onProblems: (found) => problems.push(...found) });
+  return {
+    server,
+    port: server.port,
+    uri: `grpc://127.0.0.1:${server.port}`,
+    problems,
+    audit: async () => {
+      const text = (await readFile(auditFile, 'utf8')).slice(before);
+      return text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as AuditRecord);
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
