@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import type { Engine } from '#src/engine/index.js';
+import type { Connection } from '#src/model.js';
+import { createEnginePool } from '#src/worker/index.js';
+
+const lake: readonly Connection[] = [{ kind: 'local', name: 'lake', directory: '/lake' }];
+const pond: readonly Connection[] = [{ kind: 'local', name: 'pond', directory: '/pond' }];
+
+function countingPool(fails: () => boolean = () => false) {
+  const log: string[] = [];
+  const pool = createEnginePool(async (connections) => {
+    const name = connections[0]?.name ?? '';
+    if (fails()) throw new Error('no engine');
+    log.push(`start ${name}`);
+    return { [Symbol.asyncDispose]: async () => void log.push(`stop ${name}`) } as Partial<Engine> as Engine;
+  });
+  return { pool, log };
+}
+
+test('one engine serves all leases of the same connections', async () => {
+  const { pool, log } = countingPool();
+  const [a, b] = await Promise.all([pool.lease(lake), pool.lease(lake)]);
+  expect(a.engine).toBe(b.engine);
+  expect(log).toEqual(['start lake']);
+});
+
+test('the engine of replaced connections ends when its last stream does', async () => {
+  const { pool, log } = countingPool();
+  pool.retain(lake);
+  const old = await pool.lease(lake);
+  pool.retain(pond);
+  (await pool.lease(pond)).release();
+  expect(log).toEqual(['start lake', 'start pond']);
+  old.release();
+  old.release();
+  await new Promise(setImmediate);
+  expect(log).toEqual(['start lake', 'start pond', 'stop lake']);
+});
+
+test('an engine that does not start is tried again', async () => {
+  let broken = true;
+  const { pool } = countingPool(() => broken);
+  await expect(pool.lease(lake)).rejects.toThrow('no engine');
+  broken = false;
+  await expect(pool.lease(lake)).resolves.toBeDefined();
+});
+
+test('disposal ends every engine', async () => {
+  const { pool, log } = countingPool();
+  await pool.lease(lake);
+  await pool.lease(pond);
+  await pool[Symbol.asyncDispose]();
+  expect(log.slice(2).sort()).toEqual(['stop lake', 'stop pond']);
+});
