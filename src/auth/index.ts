@@ -1,0 +1,8 @@
+/**
+ * Who is calling: `authorization` header → principal. Decides nothing about data.
+ * Passwords are scrypt hashes; sessions are sealed tokens, so any server of the cluster reads them.
+ * Times are milliseconds. Errors: auth.missing, auth.invalid, limit.busy.
+ */
+export type { Authenticated, Authenticator, AuthenticatorOptions } from './authenticator.ts';
+export { createAuthenticator } from './authenticator.ts';
+export { hashPassword, verifyPassword } from './password.ts';
