@@ -61,6 +61,7 @@ export const ERRORS = {
   'request.malformed': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The request is not a valid Flight SQL message.' },
   'request.unimplemented': { status: 'UNIMPLEMENTED', log: 'debug', doc: 'The command is part of Flight SQL but not of this server.' },
   'request.cancelled': { status: 'CANCELLED', log: 'debug', doc: 'The client cancelled the request.' },
+  'request.deadline': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The deadline that the client set has passed.' },
   'limit.busy': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'Too many queries run at once. Try again.' },
   'limit.memory': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'The query needs more memory than it may use.' },
   'limit.row': { status: 'RESOURCE_EXHAUSTED', log: 'info', doc: 'A single row is larger than the largest message.' },

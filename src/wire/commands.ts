@@ -76,6 +76,11 @@ export function decodeCommand(bytes: Uint8Array, code: ErrorCode = 'request.malf
   return known === undefined ? { kind: 'unsupported', name } : known.read(known.codec.decode(value, code));
 }
 
+/** The message's own name, e.g. `CommandStatementQuery`: letters, digits and underscores only. */
+export function commandName(bytes: Uint8Array, code: ErrorCode = 'request.malformed'): string {
+  return unpack(bytes, code).name;
+}
+
 /** Wraps a sealed task so that it reads like every other Flight SQL ticket. */
 export function encodeTaskTicket(sealed: Uint8Array): Uint8Array {
   return pack('TicketStatementQuery', taskTicket.encode({ statementHandle: sealed }));
@@ -97,7 +102,7 @@ export function encodePreparedStatement(prepared: PreparedStatement): Uint8Array
 
 function unpack(bytes: Uint8Array, code: ErrorCode): { name: string; value: Uint8Array } {
   const packed = any.decode(bytes, code);
-  const url = packed.string('typeUrl');
+  const url = packed.string('type_url');
   // The text after the prefix reaches the client in errors: only an identifier passes.
   const name = url.startsWith(URL_PREFIX) ? url.slice(URL_PREFIX.length) : '';
   if (!/^\w{1,64}$/.test(name)) fail(code, 'not a valid Flight SQL command');
@@ -105,7 +110,7 @@ function unpack(bytes: Uint8Array, code: ErrorCode): { name: string; value: Uint
 }
 
 function pack(name: string, value: Uint8Array): Uint8Array {
-  return any.encode({ typeUrl: URL_PREFIX + name, value });
+  return any.encode({ type_url: URL_PREFIX + name, value });
 }
 
 function reader(name: string, read: (fields: Fields) => SqlCommand): { codec: Codec; read: (fields: Fields) => SqlCommand } {

@@ -8,7 +8,7 @@ const DATA_BODY_TAG: readonly number[] = [0xc2, 0x3e];
 const GRPC_PREFIX_BYTES = 5;
 
 /** Everything of a gRPC FlightData message that stands before its body; write the body right behind it. */
-export function encodeFramePrefix(header: Uint8Array, bodyBytes: number): Uint8Array {
+export function encodeFramePrefix(header: Uint8Array, bodyBytes: number): Buffer {
   const headerPart = 1 + varintBytes(header.length) + header.length;
   const bodyPart = bodyBytes === 0 ? 0 : DATA_BODY_TAG.length + varintBytes(bodyBytes);
   const prefix = Buffer.allocUnsafe(GRPC_PREFIX_BYTES + headerPart + bodyPart);
@@ -25,7 +25,7 @@ export function encodeFramePrefix(header: Uint8Array, bodyBytes: number): Uint8A
 }
 
 /** One whole FlightData message without the gRPC prefix, in fresh memory. */
-export function encodeFlightData(header: Uint8Array, body: Uint8Array): Uint8Array {
+export function encodeFlightData(header: Uint8Array, body: Uint8Array): Buffer {
   return Buffer.concat([encodeFramePrefix(header, body.length).subarray(GRPC_PREFIX_BYTES), body]);
 }
 

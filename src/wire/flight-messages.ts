@@ -28,6 +28,7 @@ const schemaResult: Codec = codec(`${PACKAGE}.SchemaResult`);
 const ticket: Codec = codec(`${PACKAGE}.Ticket`);
 const action: Codec = codec(`${PACKAGE}.Action`);
 const actionType: Codec = codec(`${PACKAGE}.ActionType`);
+const flightData: Codec = codec(`${PACKAGE}.FlightData`);
 const result: Codec = codec(`${PACKAGE}.Result`);
 const closeSession: Codec = codec(`${PACKAGE}.CloseSessionResult`);
 
@@ -36,6 +37,12 @@ export function decodeDescriptor(bytes: Uint8Array): Uint8Array {
   const fields = descriptor.decode(bytes);
   if (fields.number('type') !== COMMAND_DESCRIPTOR) fail('request.malformed', 'the flight descriptor holds no command');
   return fields.bytes('cmd');
+}
+
+/** The command bytes in the first FlightData message of a DoPut. */
+export function decodePutDescriptor(bytes: Uint8Array): Uint8Array {
+  const fields = flightData.decode(bytes).message('flightDescriptor');
+  return fields?.bytes('cmd') ?? fail('request.malformed', 'the first message holds no flight descriptor');
 }
 
 /** Rows come in endpoint order. */

@@ -4,12 +4,13 @@
  * Sizes are bytes, times are Unix milliseconds. Garbage in fails with request.malformed or ticket.invalid.
  */
 export type { MetadataCommand, PreparedStatement, SqlCommand, TableFilter } from './commands.ts';
-export { decodeCommand, decodeCreatePrepared, encodePreparedStatement, encodeTaskTicket } from './commands.ts';
+export { commandName, decodeCommand, decodeCreatePrepared, encodePreparedStatement, encodeTaskTicket } from './commands.ts';
 export { encodeFlightData, encodeFramePrefix } from './flight-data.ts';
 export type { Action, FlightInfo } from './flight-messages.ts';
 export {
   decodeAction,
   decodeDescriptor,
+  decodePutDescriptor,
   decodeTicketMessage,
   encodeActionType,
   encodeFlightInfo,

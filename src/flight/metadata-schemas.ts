@@ -1,0 +1,86 @@
+/** The fixed result schemas of the Flight SQL metadata commands. Clients compare names, order, types and nullability exactly. */
+import {
+  Binary,
+  Bool,
+  type DataType,
+  DenseUnion,
+  Field,
+  Int32,
+  Int64,
+  List,
+  Map_,
+  Schema,
+  Struct,
+  Uint8,
+  Uint32,
+  Utf8,
+} from 'apache-arrow';
+
+const text: DataType = new Utf8();
+
+export const CATALOGS: Schema = new Schema([required('catalog_name', text)]);
+
+export const DB_SCHEMAS: Schema = new Schema([optional('catalog_name', text), required('db_schema_name', text)]);
+
+export const TABLES: Schema = new Schema([
+  optional('catalog_name', text),
+  optional('db_schema_name', text),
+  required('table_name', text),
+  required('table_type', text),
+]);
+
+export const TABLES_WITH_SCHEMA: Schema = new Schema([...TABLES.fields, required('table_schema', new Binary())]);
+
+export const TABLE_TYPES: Schema = new Schema([required('table_type', text)]);
+
+export const PRIMARY_KEYS: Schema = new Schema([
+  optional('catalog_name', text),
+  optional('db_schema_name', text),
+  required('table_name', text),
+  required('column_name', text),
+  required('key_sequence', new Int32()),
+  optional('key_name', text),
+]);
+
+export const FOREIGN_KEYS: Schema = new Schema([
+  optional('pk_catalog_name', text),
+  optional('pk_db_schema_name', text),
+  required('pk_table_name', text),
+  required('pk_column_name', text),
+  optional('fk_catalog_name', text),
+  optional('fk_db_schema_name', text),
+  required('fk_table_name', text),
+  required('fk_column_name', text),
+  required('key_sequence', new Int32()),
+  optional('fk_key_name', text),
+  optional('pk_key_name', text),
+  required('update_rule', new Uint8()),
+  required('delete_rule', new Uint8()),
+]);
+
+const infoMapEntry: Struct = new Struct([required('key', new Int32()), optional('value', new List(optional('item', new Int32())))]);
+
+export const SQL_INFO_MAP: Map_ = new Map_(required('entries', infoMapEntry) as Field<Struct<{ key: DataType; value: DataType }>>);
+
+/** Children of the SqlInfo value, by type id. */
+export const SQL_INFO_VALUE: DenseUnion = new DenseUnion(
+  [0, 1, 2, 3, 4, 5],
+  [
+    optional('string_value', text),
+    optional('bool_value', new Bool()),
+    optional('bigint_value', new Int64()),
+    optional('int32_bitmask', new Int32()),
+    optional('string_list', new List(optional('item', text))),
+    optional('int32_to_int32_list_map', SQL_INFO_MAP),
+  ],
+);
+
+export const SQL_INFO: Schema = new Schema([required('info_name', new Uint32()), required('value', SQL_INFO_VALUE)]);
+
+function required(name: string, type: DataType): Field {
+  return new Field(name, type, false);
+}
+
+function optional(name: string, type: DataType): Field {
+  return new Field(name, type, true);
+}

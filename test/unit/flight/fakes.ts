@@ -1,0 +1,150 @@
+/** A Flight server over a fake planner and worker, with counters of everything that must be given back. */
+import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, Utf8 } from 'apache-arrow';
+import { createAuditLog } from '#src/audit.js';
+import { createAuthenticator, hashPassword } from '#src/auth/index.js';
+import { fail } from '#src/errors.js';
+import { createFlightServer, type FlightServer } from '#src/flight/index.js';
+import { createLogger } from '#src/log.js';
+import type { BatchSource, User } from '#src/model.js';
+import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
+import { createSealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
+import type { Worker } from '#src/worker/index.js';
+
+export const sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
+export const rowSchema: Schema = new Schema([new Field('n', new Int32(), false), new Field('s', new Int32(), true)]);
+
+export interface Held {
+  produced: number;
+  released: number;
+  disposed: number;
+  /** Most batches ever held at once. */
+  peak: number;
+  aborted: number;
+}
+
+export interface SourceOptions {
+  readonly batches: number;
+  readonly rows?: number;
+  /** Fails at this batch. */
+  readonly failAt?: number;
+  /** Never answers at this batch. */
+  readonly hangAt?: number;
+  readonly shared?: boolean;
+}
+
+export interface Fake {
+  readonly server: FlightServer;
+  readonly port: number;
+  readonly held: Held;
+  readonly audits: Record<string, unknown>[];
+  readonly users: Map<string, User>;
+  /** What the next redeemed ticket streams. */
+  source: SourceOptions;
+  /** The sealed tickets of each plan. */
+  tickets: readonly Uint8Array[];
+  visible: VisibleCatalog;
+  /** The planner answers this instead. */
+  planner: Partial<Planner>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const audit: PlanAudit = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1', decisions: [] };
+const passwordHash = await hashPassword('ada-demo');
+
+const tableSchema = new Schema([new Field('id', new Int32(), false), new Field('name', new Utf8(), true)]);
+export const demoCatalog: VisibleCatalog = {
+  catalogName: 'sluice',
+  tables: [
+    { schema: 'demo', name: 'orders', type: 'TABLE', description: '', columns: [], arrow: tableSchema },
+    { schema: 'demo', name: 'order_items', type: 'TABLE', description: '', columns: [], arrow: tableSchema },
+    { schema: 'crm', name: 'people', type: 'VIEW', description: '', columns: [], arrow: tableSchema },
+  ],
+};
+
+export async function startFake(): Promise<Fake> {
+  const held: Held = { produced: 0, released: 0, disposed: 0, peak: 0, aborted: 0 };
+  const audits: Record<string, unknown>[] = [];
+  const users = new Map<string, User>([['ada', { name: 'ada', passwordHash, groups: ['staff'], attributes: {} }]]);
+  const state = { source: { batches: 2 } as SourceOptions, tickets: [Buffer.from('t0')] as readonly Uint8Array[], visible: demoCatalog };
+  const fake = { ...state, held, audits, users, planner: {} as Partial<Planner> };
+  const planner = fakePlanner(fake);
+  const worker: Worker = {
+    redeem: async (sealed, _principal, signal) => {
+      if (Buffer.from(sealed).toString() !== 't0') fail('ticket.invalid', 'the ticket was not made by this cluster');
+      return { task: { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' }, source: countingSource(fake.source, held, signal) };
+    },
+  };
+  const server = await createFlightServer({
+    host: '127.0.0.1',
+    port: 0,
+    planner,
+    worker,
+    authenticator: createAuthenticator({ findUser: (name) => users.get(name), sealer, sessionTtlMs: 60_000 }),
+    audit: createAuditLog((line) => audits.push(JSON.parse(line))),
+    logger: createLogger(process.env['FLIGHT_LOG'] === undefined ? 'silent' : 'debug'),
+    maxMessageBytes: 16 * 1024 * 1024,
+    version: '1.2.3',
+  });
+  return Object.assign(fake, { server, port: server.port, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() });
+}
+
+function fakePlanner(fake: { tickets: readonly Uint8Array[]; visible: VisibleCatalog; planner: Partial<Planner> }): Planner {
+  const plan = async (): Promise<Plan> => ({ queryId: 'q1', schema: rowSchema, tickets: fake.tickets, expiresAtMs: 0, audit });
+  const base: Planner = {
+    plan,
+    prepare: async () => ({ handle: Buffer.from('handle'), schema: rowSchema, audit }),
+    planPrepared: plan,
+    schemaOf: async () => rowSchema,
+    openHandle: () => 'SELECT 1',
+    visibleCatalog: async () => fake.visible,
+  };
+  return new Proxy(base, { get: (target, name: keyof Planner) => fake.planner[name] ?? target[name] });
+}
+
+/** Int32 batches in ordinary or shared memory. */
+export function countingSource(options: SourceOptions, held: Held, signal: AbortSignal): BatchSource {
+  let index = 0;
+  const rows = options.rows ?? 4;
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => {
+      held.aborted++;
+      reject(signal.reason);
+    });
+  });
+  aborted.catch(() => {});
+  return {
+    schemaHeader: schemaMessage(rowSchema),
+    next: async () => {
+      if (index === options.hangAt) return await aborted;
+      if (index === options.failAt) fail('sql.runtime', 'the statement failed on the data');
+      if (index >= options.batches) return null;
+      const { header, body } = encodeRows(index++, rows);
+      held.produced++;
+      held.peak = Math.max(held.peak, held.produced - held.released);
+      return { header, body: options.shared === true ? intoShared(body) : body, rows, release: () => void held.released++ };
+    },
+    [Symbol.asyncDispose]: async () => void held.disposed++,
+  };
+}
+
+function encodeRows(batch: number, rows: number) {
+  // One array each: apache-arrow's writer drops a buffer that it has just written.
+  const column = () =>
+    makeData({ type: new Int32(), length: rows, nullCount: 0, data: Int32Array.from({ length: rows }, (_, row) => batch * rows + row) });
+  const data = makeData({ type: new Struct(rowSchema.fields), length: rows, nullCount: 0, children: [column(), column()] });
+  const [encoded] = splitIpcStream(RecordBatchStreamWriter.writeAll([new RecordBatch(rowSchema, data)]).toUint8Array(true)).batches;
+  if (encoded === undefined) throw new Error('no batch');
+  return encoded;
+}
+
+function intoShared(body: Uint8Array): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(body.length + 64), 64);
+  shared.set(body);
+  return shared;
+}
+
+/** Waits until `check` passes, at most 5 s. */
+export async function eventually(check: () => boolean): Promise<void> {
+  for (const end = Date.now() + 5000; !check() && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (!check()) throw new Error('it did not happen within 5 s');
+}
