@@ -1,0 +1,102 @@
+/** The planner's instance: parses, binds against empty tables, lists functions. No file, no extension, nothing to set. */
+import { fail, SluiceError } from '../errors.ts';
+import type { PlanCatalog } from '../model.ts';
+import { toSchema, toSchemaHeader } from './column-type.ts';
+import { bindError, ownStatementError } from './failures.ts';
+import { type Host, openHost, useCatalog } from './host.ts';
+import type { Analyzer, Description, FunctionInfo } from './types.ts';
+
+const CATALOGS = 256;
+const THREADS = 2;
+const SETUP: readonly string[] = ['SET threads = 1', "SET memory_limit = '1GB'", "SET temp_directory = ''"];
+const FUNCTIONS = `SELECT function_name, function_type, to_json(parameter_types), return_type, stability FROM duckdb_functions()`;
+
+export async function createAnalyzer(): Promise<Analyzer> {
+  const host = await openHost({ setup: SETUP, threads: THREADS, catalogLimit: CATALOGS });
+  return {
+    parse: (sql) => parse(host, sql),
+    describe: (catalog, sql) => describe(host, catalog, sql),
+    functions: () => listFunctions(host),
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+async function parse(host: Host, sql: string): Promise<unknown> {
+  const rows = await host.query([], 'SELECT json_serialize_sql(?::VARCHAR)', [sql]).catch((error: unknown) => {
+    throw bindError(error, []);
+  });
+  const tree = readTree(rows[0]?.[0] ?? '');
+  return isErrorTree(tree) ? refuse(tree) : tree;
+}
+
+function readTree(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // The serialiser writes infinities and NaN bare, which JSON has no form for.
+    return fail('sql.refused', 'the statement has a number that is not finite', error);
+  }
+}
+
+interface ErrorTree {
+  readonly error: true;
+  readonly error_type?: string;
+  readonly error_message?: string;
+}
+
+function isErrorTree(tree: unknown): tree is ErrorTree {
+  return typeof tree === 'object' && tree !== null && 'error' in tree && tree.error === true;
+}
+
+function refuse(tree: ErrorTree): never {
+  const message = tree.error_message ?? '';
+  if (tree.error_type === 'parser') fail('sql.syntax', message.split('\n', 1)[0] ?? 'syntax error');
+  if (/^only select/i.test(message)) fail('sql.refused', 'only SELECT statements are allowed');
+  fail('sql.refused', 'the statement is of a kind that is not allowed', message);
+}
+
+async function describe(host: Host, catalog: PlanCatalog, sql: string): Promise<Description> {
+  const held = await host.catalogs.hold(catalog).catch((error: unknown) => {
+    throw ownStatementError(error);
+  });
+  try {
+    const { columns, parameterCount } = await host.threads.run<'describe'>(() => ({
+      kind: 'describe',
+      database: host.database,
+      setup: [useCatalog(catalog)],
+      sql,
+    }));
+    const schema = toSchema(columns);
+    return {
+      schema,
+      schemaHeader: toSchemaHeader(schema),
+      columns: columns.map(({ name, type }) => ({ name, type })),
+      parameterCount,
+    };
+  } catch (error) {
+    throw bindError(error, [catalog.name]);
+  } finally {
+    held.release();
+  }
+}
+
+async function listFunctions(host: Host): Promise<readonly FunctionInfo[]> {
+  try {
+    const rows = await host.query([], FUNCTIONS);
+    return rows.map(([name, type, parameters, returnType, stability]) => ({
+      name: name ?? '',
+      type: type ?? '',
+      parameterTypes: readNames(parameters ?? null),
+      returnType: returnType ?? null,
+      stability: stability ?? null,
+    }));
+  } catch (error) {
+    throw error instanceof SluiceError ? error : ownStatementError(error);
+  }
+}
+
+/** Macros have untyped parameters. */
+function readNames(json: string | null): string[] {
+  const names: unknown = JSON.parse(json ?? '[]');
+  return Array.isArray(names) ? names.map((name) => (typeof name === 'string' ? name : 'ANY')) : [];
+}

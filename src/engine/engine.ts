@@ -1,0 +1,121 @@
+/** The worker's instance: files of its connections only, everything else closed, settings locked. */
+import { sep } from 'node:path';
+import type { Connection } from '../model.ts';
+import { createBufferBudget } from './buffer-budget.ts';
+import { connect } from './database.ts';
+import { ownStatementError } from './failures.ts';
+import { type Host, openHost, useCatalog } from './host.ts';
+import { quoteIdentifier, quoteText } from './quoting.ts';
+import { createSlotPool } from './slots.ts';
+import { openStream } from './stream.ts';
+import type { Engine, EngineOptions } from './types.ts';
+
+/** Plan catalogs kept attached; each holds views only. */
+const CATALOGS = 128;
+/** Share of the memory limit that open streams may buffer. */
+const BUFFER_SHARE = 4;
+
+/** Rejects with storage.unavailable when a connection does not open, otherwise server.internal. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const host = await openHost({ setup: sandboxSetup(options), threads: options.engineThreads, catalogLimit: CATALOGS });
+  return new LockedEngine(host, options);
+}
+
+class LockedEngine implements Engine {
+  readonly #host: Host;
+  readonly #options: EngineOptions;
+  readonly #slots: ReturnType<typeof createSlotPool>;
+  readonly #buffers: ReturnType<typeof createBufferBudget>;
+  readonly #session: readonly string[];
+  readonly #closing = new AbortController();
+  readonly #streams = new Set<Promise<void>>();
+  #connections = 0;
+
+  constructor(host: Host, options: EngineOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.#slots = createSlotPool(options.batchBytes);
+    this.#buffers = createBufferBudget(options.memoryLimitBytes / BUFFER_SHARE, options.streamingBufferBytes);
+    this.#session = Object.entries(options.variables).map(([name, value]) => `SET VARIABLE ${quoteIdentifier(name)} = ${quoteText(value)}`);
+  }
+
+  readonly run: Engine['run'] = async (catalog, sql, signal) => {
+    signal.throwIfAborted();
+    const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
+      throw ownStatementError(error);
+    });
+    const buffer = this.#buffers.take();
+    let onClosed: () => void = () => {};
+    const closed = new Promise<void>((resolve) => {
+      onClosed = resolve;
+    });
+    this.#streams.add(closed);
+    const connection = connect(this.#host.database);
+    this.#connections++;
+    const setup = [useCatalog(catalog), ...this.#session, `SET streaming_buffer_size = '${buffer.bytes}B'`];
+    return await openStream(connection, setup, sql, {
+      threads: this.#host.threads,
+      slots: this.#slots,
+      window: this.#options.streamWindow,
+      signal: AbortSignal.any([signal, this.#closing.signal]),
+      onClosed: () => {
+        this.#connections--;
+        buffer.release();
+        held.release();
+        this.#streams.delete(closed);
+        onClosed();
+      },
+    });
+  };
+
+  readonly columns: Engine['columns'] = async (relation) => {
+    try {
+      const rows = await this.#host.query([], `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${relation})`);
+      return rows.map(([name, type]) => ({ name: name ?? '', type: type ?? '' }));
+    } catch (error) {
+      throw ownStatementError(error);
+    }
+  };
+
+  readonly stats: Engine['stats'] = () => {
+    const { threads, queued, running } = this.#host.threads.stats();
+    return {
+      openStreams: this.#streams.size,
+      connections: this.#connections,
+      ...this.#slots.stats(),
+      threads,
+      runningJobs: running,
+      queuedJobs: queued,
+      catalogs: this.#host.catalogs.size(),
+    };
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error('the engine closes'));
+    await Promise.all(this.#streams);
+    this.#slots.clear();
+    await this.#host[Symbol.asyncDispose]();
+  }
+}
+
+function sandboxSetup(options: EngineOptions): string[] {
+  const directories = options.connections.flatMap((connection) => (connection.kind === 'local' ? [withSlash(connection.directory)] : []));
+  return [
+    `SET memory_limit = '${options.memoryLimitBytes}B'`,
+    `SET threads = ${options.threads}`,
+    `SET temp_directory = ${quoteText(options.tempDirectory)}`,
+    `SET max_temp_directory_size = '${options.tempLimitBytes}B'`,
+    ...options.connections.flatMap(attach),
+    `SET allowed_directories = [${directories.map(quoteText).join(', ')}]`,
+  ];
+}
+
+function attach(connection: Connection): string[] {
+  if (connection.kind !== 'duckdb') return [];
+  return [`ATTACH ${quoteText(connection.file)} AS ${quoteIdentifier(`src_${connection.name}`)} (TYPE duckdb, READ_ONLY)`];
+}
+
+/** Without it a sibling directory with the same beginning would be allowed too. */
+function withSlash(directory: string): string {
+  return directory.endsWith(sep) ? directory : directory + sep;
+}

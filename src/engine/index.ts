@@ -1,0 +1,9 @@
+/**
+ * DuckDB: parses and describes statements (analyzer), runs them into Arrow record batches (engine).
+ * Decides nothing about policy and checks no statement: callers gate first. Sizes are bytes.
+ * Rejects with SluiceError; DuckDB's own text is only ever in `cause`, except for binding and syntax errors.
+ */
+export { createAnalyzer } from './analyzer.ts';
+export { createEngine } from './engine.ts';
+export { runTrustedScript } from './trusted-script.ts';
+export type { Analyzer, ColumnInfo, Description, Engine, EngineOptions, EngineStats, FunctionInfo } from './types.ts';

@@ -1,0 +1,91 @@
+/** What the main thread and the engine threads say to each other. Native state crosses as plain addresses. */
+import type { ResultColumn } from './column-type.ts';
+import type { Address } from './duckdb-c.ts';
+
+/** The native state of one running query. Owned by one job at a time; freed by a `close` job. */
+export interface Cursor {
+  readonly connection: Address;
+  readonly statement: Address;
+  /** `duckdb_result` in native memory. */
+  readonly result: Address;
+  readonly options: Address;
+  /** Chunk that references the columns which DuckDB itself converts; 0 = none. */
+  readonly conversion: Address;
+  readonly columns: readonly ResultColumn[];
+  /** A fetched chunk of which rows before `from` have been sent; 0 = none. */
+  readonly chunk: Address;
+  readonly from: number;
+  /** Batches made so far. */
+  readonly batches: number;
+}
+
+/** Shared memory that one pull may write. */
+export interface SlotMemory {
+  readonly memory: SharedArrayBuffer;
+  readonly address: Address;
+}
+
+export type Job =
+  | { readonly kind: 'openDatabase'; readonly setup: readonly string[] }
+  | { readonly kind: 'closeDatabase'; readonly database: Address }
+  /** Runs `setup`, then `sql` if there is one, with text parameters. */
+  | {
+      readonly kind: 'query';
+      readonly database: Address;
+      readonly setup: readonly string[];
+      readonly sql: string | null;
+      readonly parameters: readonly string[];
+    }
+  | { readonly kind: 'describe'; readonly database: Address; readonly setup: readonly string[]; readonly sql: string }
+  | { readonly kind: 'open'; readonly connection: Address; readonly setup: readonly string[]; readonly sql: string }
+  | { readonly kind: 'pull'; readonly cursor: Cursor; readonly slot: SlotMemory; readonly maxRows: number }
+  | { readonly kind: 'close'; readonly cursor: Cursor };
+
+export interface JobResults {
+  readonly openDatabase: Address;
+  readonly closeDatabase: null;
+  readonly query: readonly (readonly (string | null)[])[];
+  readonly describe: { readonly columns: readonly ResultColumn[]; readonly parameterCount: number };
+  readonly open: Cursor;
+  readonly pull: Pulled;
+  readonly close: null;
+}
+
+export type Pulled =
+  /** `body` null: `length` bytes from the start of the slot. `ended`: no batch follows. */
+  | {
+      readonly kind: 'batch';
+      readonly header: Uint8Array;
+      readonly body: Uint8Array | null;
+      readonly length: number;
+      readonly rows: number;
+      readonly ended: boolean;
+      readonly cursor: Cursor;
+    }
+  | { readonly kind: 'end'; readonly cursor: Cursor }
+  /** The next row alone needs a slot of `bytes`. */
+  | { readonly kind: 'grow'; readonly bytes: number; readonly cursor: Cursor };
+
+/** Why a job failed; turned into a SluiceError on the main thread. */
+export type Failure =
+  /** DuckDB's own text; begins with the error class. */
+  | { readonly kind: 'duckdb'; readonly text: string }
+  | { readonly kind: 'type'; readonly column: string; readonly type: string }
+  /** A 128-bit integer beyond decimal128(38, 0). */
+  | { readonly kind: 'digits' }
+  | { readonly kind: 'statement'; readonly statementType: number }
+  | { readonly kind: 'fault'; readonly text: string };
+
+export type Reply<K extends Job['kind'] = Job['kind']> =
+  | { readonly id: number; readonly ok: true; readonly result: JobResults[K] }
+  | { readonly id: number; readonly ok: false; readonly failure: Failure };
+
+/** A job's failure as an exception. */
+export class JobError extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.kind === 'duckdb' || failure.kind === 'fault' ? failure.text : failure.kind);
+    this.failure = failure;
+  }
+}

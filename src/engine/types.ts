@@ -1,0 +1,82 @@
+/** The faces of the engine: plain values in and out, no native handle. */
+import type { Schema } from 'apache-arrow';
+import type { BatchSource, Connection, PlanCatalog } from '../model.ts';
+
+export interface FunctionInfo {
+  readonly name: string;
+  /** scalar, aggregate, macro, table, table_macro, pragma. */
+  readonly type: string;
+  readonly parameterTypes: readonly string[];
+  readonly returnType: string | null;
+  /** CONSISTENT, CONSISTENT_WITHIN_QUERY, VOLATILE; null for macros. */
+  readonly stability: string | null;
+}
+
+export interface ColumnInfo {
+  readonly name: string;
+  /** DuckDB's text. */
+  readonly type: string;
+}
+
+export interface Description {
+  readonly schema: Schema;
+  /** IPC Message flatbuffer of `schema`. */
+  readonly schemaHeader: Uint8Array;
+  readonly columns: readonly ColumnInfo[];
+  readonly parameterCount: number;
+}
+
+/** The planner's instance: in memory, no file, no extension, locked. Reads no data. */
+export interface Analyzer extends AsyncDisposable {
+  /** JSON tree of `json_serialize_sql`; numbers may lose digits. Rejects with sql.syntax or sql.refused. */
+  parse(sql: string): Promise<unknown>;
+  /** Binds a statement against empty tables. Rejects with sql.binding, sql.type, sql.syntax, sql.refused. */
+  describe(catalog: PlanCatalog, sql: string): Promise<Description>;
+  functions(): Promise<readonly FunctionInfo[]>;
+}
+
+export interface EngineOptions {
+  /** What may be read; nothing else can be opened afterwards. */
+  readonly connections: readonly Connection[];
+  readonly memoryLimitBytes: number;
+  /** DuckDB's own threads. */
+  readonly threads: number;
+  /** Most results computed at the same time; more wait their turn. */
+  readonly engineThreads: number;
+  /** For spilled data; nobody else's. */
+  readonly tempDirectory: string;
+  readonly tempLimitBytes: number;
+  /** Most bytes of a batch with its header; a single larger row gets up to 16 MiB. */
+  readonly batchBytes: number;
+  /** Most batches made and not released, per stream. */
+  readonly streamWindow: number;
+  /** How far DuckDB may run ahead of a stream, in bytes; less when many are open. */
+  readonly streamingBufferBytes: number;
+  /** `SET VARIABLE` on every connection. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+export interface EngineStats {
+  readonly openStreams: number;
+  /** Native connections of queries. */
+  readonly connections: number;
+  readonly slotsInUse: number;
+  readonly bytesInUse: number;
+  readonly slotsIdle: number;
+  readonly threads: number;
+  readonly runningJobs: number;
+  readonly queuedJobs: number;
+  readonly catalogs: number;
+}
+
+/** The worker's instance: sandboxed to its connections, locked. */
+export interface Engine extends AsyncDisposable {
+  /**
+   * Starts a SELECT in its private catalog. `signal` interrupts it; dispose the source on every exit.
+   * Rejects with sql.runtime, sql.type, limit.*, storage.unavailable, request.cancelled.
+   */
+  run(catalog: PlanCatalog, sql: string, signal: AbortSignal): Promise<BatchSource>;
+  /** The columns of a trusted relation text. Rejects with storage.unavailable. */
+  columns(relation: string): Promise<readonly ColumnInfo[]>;
+  stats(): EngineStats;
+}
