@@ -12,8 +12,8 @@ import { createFlightServer, type FlightServer } from './flight/index.ts';
 import type { Logger } from './log.ts';
 import type { Connection, Predicate, Snapshot } from './model.ts';
 import { createPlanner, resolveColumns, type SchemaSource } from './planner/index.ts';
-import { compilePolicy, type Policy } from './policy/index.ts';
-import { functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
+import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
+import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
 import { createSealer } from './wire/index.ts';
 import { createEnginePool, createWorker, type EnginePool } from './worker/index.ts';
 
@@ -136,6 +136,7 @@ export async function openMetadata(config: Config, tokenKey: string, options: St
         variables: { data: demoDirectory, flights: flightsDirectory() },
         parsePredicate: (text) => parsePredicate(analyzer, text),
         supportsMask,
+        check: checkPolicy,
         resolveColumns: (draft) => resolveColumns(draft, source),
         onProblems: options.onProblems ?? (() => {}),
       }),
@@ -188,7 +189,7 @@ function engineOptions(
 }
 
 async function schemaSource(config: Config, analyzer: Analyzer, pool: EnginePool): Promise<SchemaSource> {
-  const limits: SqlLimits = { textBytes: config.sqlBytesMax, depth: config.sqlDepthMax, nodes: config.sqlNodesMax };
+  const limits: SqlLimits = { ...DEFAULT_SQL_LIMITS, textBytes: config.sqlBytesMax, depth: config.sqlDepthMax, nodes: config.sqlNodesMax };
   return {
     analyzer,
     functions: functionAllowList(await analyzer.functions()),
