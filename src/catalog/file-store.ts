@@ -1,0 +1,158 @@
+/** The policy directory as a metadata store: hot reload, all or nothing. */
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fail } from '../errors.ts';
+import type { Mask, Predicate, Snapshot } from '../model.ts';
+import { ColumnCache, type ColumnsDraft, type ResolvedColumns } from './columns.ts';
+import { type Loaded, type LoadOptions, loadSnapshot, POLICY_FILES, readFiles } from './load.ts';
+import type { MetadataStore } from './metadata-store.ts';
+import { signatureOf, watchDirectory } from './watch.ts';
+
+/** An edit counts as finished when the files stood still this long. */
+const SETTLE_MS = 80;
+
+export interface FileStoreOptions {
+  readonly directory: string;
+  /** Rejects on text outside the filter language. */
+  readonly parsePredicate: (text: string) => Promise<Predicate>;
+  readonly supportsMask: (mask: Mask, type: string) => boolean;
+  /** Column types by dataset id, or why they can not be known. Asked again only when sources change, or on `reload`. */
+  readonly resolveColumns: (draft: ColumnsDraft) => Promise<ResolvedColumns>;
+  /** Everything between the files that does not resolve: `checkPolicy` of the policy folder. */
+  readonly check: LoadOptions['check'];
+  /** `${data}` in paths. */
+  readonly dataDirectory?: string;
+  /** More `${name}` in paths. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** All faults of the set just read, `file:line: text`; a refused set leaves the last good one in force. */
+  readonly onProblems: (problems: readonly string[]) => void;
+}
+
+export interface FileStore extends MetadataStore {
+  /** Reads everything again, the sources' columns too. Faults go to `onProblems`. */
+  reload(): Promise<void>;
+}
+
+/** Rejects with policy.invalid, naming every fault, when the directory does not load at start. */
+export async function createFileStore(options: FileStoreOptions): Promise<FileStore> {
+  const store = new DirectoryStore(options);
+  await store.start();
+  return store;
+}
+
+class DirectoryStore implements FileStore {
+  readonly #directory: string;
+  readonly #options: FileStoreOptions;
+  readonly #load: LoadOptions;
+  readonly #listeners = new Set<(snapshot: Snapshot) => void>();
+  #snapshot: Snapshot | null = null;
+  #signature = '';
+  #watcher: Disposable | undefined;
+  /** Loads run one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #checking = false;
+  #closed = false;
+
+  constructor(options: FileStoreOptions) {
+    this.#directory = resolve(options.directory);
+    this.#options = options;
+    const data = options.dataDirectory === undefined ? {} : { data: options.dataDirectory };
+    const variables = new Map(Object.entries({ ...data, ...options.variables }));
+    this.#load = { ...options, base: { directory: this.#directory, variables }, columns: new ColumnCache(options.resolveColumns) };
+  }
+
+  async start(): Promise<void> {
+    const { loaded, signature } = await this.#read();
+    if (loaded.snapshot === null) fail('policy.invalid', `the policy directory does not load:\n  ${loaded.problems.join('\n  ')}`);
+    this.#signature = signature;
+    this.#accept(loaded.snapshot);
+    if (loaded.problems.length > 0) this.#options.onProblems(loaded.problems);
+    this.#watcher = watchDirectory(this.#directory, () => this.#noticed());
+  }
+
+  current(): Snapshot {
+    return this.#snapshot ?? fail('policy.invalid', 'no policy is loaded');
+  }
+
+  watch(listener: (snapshot: Snapshot) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  reload(): Promise<void> {
+    this.#load.columns.forget();
+    return this.#enqueue(() => this.#refresh());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#watcher?.[Symbol.dispose]();
+    this.#listeners.clear();
+    await this.#work;
+  }
+
+  /** Many events become one look. */
+  #noticed(): void {
+    if (this.#checking || this.#closed) return;
+    this.#checking = true;
+    const look = async (): Promise<void> => {
+      this.#checking = false;
+      if ((await signatureOf(this.#directory, POLICY_FILES)) !== this.#signature) await this.#refresh();
+    };
+    void this.#enqueue(look);
+  }
+
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    const guarded = async (): Promise<void> => {
+      if (this.#closed) return;
+      await work().catch((error: unknown) => this.#options.onProblems([`the policy directory can not be read: ${String(error)}`]));
+    };
+    this.#work = this.#work.then(guarded);
+    return this.#work;
+  }
+
+  async #refresh(): Promise<void> {
+    const { loaded, signature } = await this.#read();
+    if (this.#closed) return;
+    this.#signature = signature;
+    if (loaded.problems.length > 0) this.#options.onProblems(loaded.problems);
+    if (loaded.snapshot !== null) this.#accept(loaded.snapshot);
+  }
+
+  /** Reads a set that nobody wrote to meanwhile. */
+  async #read(): Promise<{ readonly loaded: Loaded; readonly signature: string }> {
+    for (;;) {
+      const signature = await this.#settled();
+      const loaded = await loadSnapshot(await readFiles(this.#directory), this.#load);
+      if (this.#closed || signature === (await signatureOf(this.#directory, POLICY_FILES))) return { loaded, signature };
+    }
+  }
+
+  async #settled(): Promise<string> {
+    let signature = await signatureOf(this.#directory, POLICY_FILES);
+    for (; this.#signature !== '' && !this.#closed; ) {
+      await sleep(SETTLE_MS);
+      const next = await signatureOf(this.#directory, POLICY_FILES);
+      if (next === signature) break;
+      signature = next;
+    }
+    return signature;
+  }
+
+  #accept(loaded: Snapshot): void {
+    const before = this.#snapshot;
+    if (before !== null && JSON.stringify(contentOf(before), bigintAsText) === JSON.stringify(contentOf(loaded), bigintAsText)) return;
+    const snapshot = { ...loaded, epoch: (before?.epoch ?? 0) + 1 };
+    this.#snapshot = snapshot;
+    for (const listener of this.#listeners) listener(snapshot);
+  }
+}
+
+/** What makes two snapshots differ: the files' content and what the sources said. */
+function contentOf(snapshot: Snapshot): unknown {
+  return [snapshot.contentHash, snapshot.connections, snapshot.datasets, snapshot.problems];
+}
+
+function bigintAsText(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}

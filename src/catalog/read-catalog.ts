@@ -1,0 +1,105 @@
+/** catalog.yaml → catalog name, tags, connections and dataset drafts whose columns are as declared. */
+import type { Connection, Dataset } from '../model.ts';
+import { foldIdentifier, identifierFault, schemaFault, wordFault } from './identifiers.ts';
+import { expandPath, type PathBase } from './paths.ts';
+import type { Problems } from './problems.ts';
+import { type DraftDataset, readDataset } from './read-dataset.ts';
+import { readYaml, type YamlNode } from './yaml-node.ts';
+
+export interface CatalogDraft {
+  readonly name: string;
+  readonly defaultSchema: string;
+  readonly tags: ReadonlySet<string>;
+  readonly connections: readonly Connection[];
+  readonly datasets: readonly DraftDataset[];
+}
+
+export const CATALOG_FILE = 'catalog.yaml';
+
+/** null when the file is no YAML mapping; other faults leave a partial draft beside their problems. */
+export function readCatalog(text: string, base: PathBase, problems: Problems): CatalogDraft | null {
+  const root = readYaml(CATALOG_FILE, text, problems);
+  if (root === null) return null;
+  const fields = root.fields(['catalog', 'defaultSchema', 'connections', 'tags', 'datasets'], ['catalog', 'defaultSchema', 'datasets']);
+  const tags = readTags(fields.get('tags'));
+  const connections = readConnections(fields.get('connections'), base);
+  const datasets = readDatasets(fields.get('datasets'), connections, tags);
+  const name = readName(fields.get('catalog'));
+  const defaultSchema = readName(fields.get('defaultSchema'));
+  const clash = datasets.find(({ dataset }) => foldIdentifier(dataset.schema) === foldIdentifier(name));
+  if (clash !== undefined) problems.add(clash.position, `schema ${clash.dataset.schema} has the catalog's name`);
+  return { name, defaultSchema, tags, connections, datasets };
+}
+
+function readName(node: YamlNode | undefined): string {
+  const name = node?.text();
+  if (name === undefined) return '';
+  const fault = schemaFault(name);
+  if (fault !== null) node?.problem(fault);
+  return name;
+}
+
+/** `tags: { email: what it means }`; a description may be left empty. */
+function readTags(node: YamlNode | undefined): ReadonlySet<string> {
+  const tags = new Set<string>();
+  for (const [name, value] of node?.entries() ?? []) {
+    const fault = wordFault(name);
+    if (fault !== null) value.problem(fault);
+    if (!value.isNull) value.text();
+    tags.add(name);
+  }
+  return tags;
+}
+
+function readConnections(node: YamlNode | undefined, base: PathBase): readonly Connection[] {
+  const names = new Set<string>();
+  return (node?.entries() ?? []).flatMap(([name, value]) => {
+    const fault = wordFault(name) ?? identifierFault(name);
+    if (fault !== null) value.problem(fault);
+    if (names.has(foldIdentifier(name))) value.problem(`connection ${name} is there twice`);
+    names.add(foldIdentifier(name));
+    return readConnection(name, value, base) ?? [];
+  });
+}
+
+function readConnection(name: string, node: YamlNode, base: PathBase): Connection | undefined {
+  const fields = node.fields(['kind', 'directory', 'file'], ['kind']);
+  const kind = fields.get('kind')?.text();
+  const wanted = kind === 'local' ? 'directory' : 'file';
+  const other = kind === 'local' ? 'file' : 'directory';
+  if (kind === undefined) return undefined;
+  if (kind !== 'local' && kind !== 'duckdb') return fields.get('kind')?.problem(`unknown kind ${kind}; known are local, duckdb`);
+  fields.get(other)?.problem(`a ${kind} connection has no ${other}`);
+  const path = fields.get(wanted);
+  const text = path?.text();
+  if (path === undefined || text === undefined)
+    return path === undefined ? node.problem(`a ${kind} connection needs ${wanted}`) : undefined;
+  const absolute = expandPath(text, base, path);
+  if (absolute === undefined) return undefined;
+  return kind === 'local' ? { kind, name, directory: absolute } : { kind, name, file: absolute };
+}
+
+function readDatasets(node: YamlNode | undefined, connections: readonly Connection[], tags: ReadonlySet<string>): readonly DraftDataset[] {
+  const drafts = (node?.entries() ?? []).flatMap(([name, value]) => readDataset(name, value, { connections, tags }) ?? []);
+  reportTwins(drafts, ({ dataset }) => foldIdentifier(`${dataset.schema}.${dataset.name}`), 'two datasets differ in case only', node);
+  reportTwins(drafts, ({ dataset }) => dataset.id, 'two datasets have the same id', node);
+  return drafts;
+}
+
+function reportTwins(
+  drafts: readonly DraftDataset[],
+  key: (draft: DraftDataset) => string,
+  text: string,
+  node: YamlNode | undefined,
+): void {
+  const seen = new Map<string, DraftDataset>();
+  for (const draft of drafts) {
+    const twin = seen.get(key(draft));
+    if (twin !== undefined) node?.problem(`${text}: ${nameOf(twin.dataset)} and ${nameOf(draft.dataset)}`);
+    seen.set(key(draft), draft);
+  }
+}
+
+function nameOf(dataset: Dataset): string {
+  return `${dataset.schema}.${dataset.name}`;
+}

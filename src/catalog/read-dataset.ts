@@ -1,0 +1,114 @@
+/** One entry of `datasets:`. */
+import type { Connection, Dataset, Source } from '../model.ts';
+import { foldIdentifier, identifierFault, schemaFault } from './identifiers.ts';
+import { pathBelow } from './paths.ts';
+import type { Position } from './problems.ts';
+import type { Fields, YamlNode } from './yaml-node.ts';
+
+/** What the YAML says about a column; the type may come from the source. */
+export interface DeclaredColumn {
+  readonly name: string;
+  readonly type: string | undefined;
+  readonly tags: readonly string[];
+  readonly description: string | undefined;
+  readonly position: Position;
+}
+
+/** A dataset before its columns are resolved. */
+export interface DraftDataset {
+  readonly dataset: Dataset;
+  readonly declared: readonly DeclaredColumn[];
+  readonly position: Position;
+}
+
+interface Surroundings {
+  readonly connections: readonly Connection[];
+  readonly tags: ReadonlySet<string>;
+}
+
+const KEYS = ['id', 'description', 'tags', 'connection', 'parquet', 'hive', 'table', 'view', 'columns'] as const;
+type DatasetFields = Fields<(typeof KEYS)[number]>;
+
+/** `key` is `schema.name`. undefined after a problem that leaves no dataset. */
+export function readDataset(key: string, node: YamlNode, around: Surroundings): DraftDataset | undefined {
+  const [schema = '', name = '', ...rest] = key.split('.');
+  const fault =
+    rest.length > 0 || name === '' ? `${key} is no dataset name; write schema.name` : (schemaFault(schema) ?? identifierFault(name));
+  if (fault !== null) node.problem(fault);
+  const fields = node.fields(KEYS);
+  const source = readSource(fields, node, around.connections);
+  const description = fields.get('description')?.text();
+  const tags = readTagList(fields.get('tags'), around.tags);
+  const declared = readColumns(fields.get('columns'), around.tags);
+  if (source === undefined || fault !== null) return undefined;
+  const id = fields.get('id')?.text() ?? key;
+  const dataset: Dataset = { id, schema, name, ...(description === undefined ? {} : { description }), tags, columns: [], source };
+  return { dataset, declared, position: node.position };
+}
+
+function readSource(fields: DatasetFields, node: YamlNode, connections: readonly Connection[]): Source | undefined {
+  const given = (['parquet', 'table', 'view'] as const).filter((kind) => fields.get(kind) !== undefined);
+  const [kind] = given;
+  if (kind === undefined || given.length > 1) return node.problem('a dataset needs one of parquet, table, view');
+  const text = fields.get(kind)?.text();
+  const hive = kind === 'parquet' ? (fields.get('hive')?.flag() ?? false) : fields.get('hive')?.problem('hive goes with parquet');
+  if (text === undefined) return undefined;
+  if (kind === 'view') {
+    fields.get('connection')?.problem('a view has no connection');
+    return text.trim() === '' ? fields.get(kind)?.problem('view must hold a SELECT') : { kind: 'view', sql: text };
+  }
+  const connection = pickConnection(fields, node, connections, kind === 'parquet' ? 'local' : 'duckdb');
+  if (connection === undefined) return undefined;
+  if (connection.kind === 'duckdb') return readTable(text, connection.name, fields.get(kind) ?? node);
+  const path = pathBelow(connection.directory, text, fields.get(kind) ?? node);
+  return path === undefined ? undefined : { kind: 'parquet', connection: connection.name, path, hivePartitioning: hive ?? false };
+}
+
+/** `schema.table`; `main` when there is no dot. */
+function readTable(text: string, connection: string, node: YamlNode): Source | undefined {
+  const parts = text.split('.');
+  const [schema, table] = parts.length === 1 ? ['main', text] : parts;
+  if (parts.length > 2 || !schema || !table) return node.problem('table must be schema.table');
+  return { kind: 'duckdb', connection, schema, table };
+}
+
+/** May be left out when there is only one of the kind. */
+function pickConnection(
+  fields: DatasetFields,
+  node: YamlNode,
+  connections: readonly Connection[],
+  kind: Connection['kind'],
+): Connection | undefined {
+  const fitting = connections.filter((connection) => connection.kind === kind);
+  const named = fields.get('connection');
+  const name = named?.text();
+  if (named !== undefined) {
+    if (name === undefined) return undefined;
+    return fitting.find((connection) => connection.name === name) ?? named.problem(`there is no ${kind} connection ${name}`);
+  }
+  const [only, ...others] = fitting;
+  return only !== undefined && others.length === 0 ? only : node.problem(`the dataset needs connection: the name of a ${kind} connection`);
+}
+
+function readTagList(node: YamlNode | undefined, known: ReadonlySet<string>): readonly string[] {
+  const tags = node?.texts() ?? [];
+  for (const tag of tags) if (!known.has(tag)) node?.problem(`tag ${tag} is not declared under tags`);
+  return [...new Set(tags)];
+}
+
+function readColumns(node: YamlNode | undefined, known: ReadonlySet<string>): readonly DeclaredColumn[] {
+  const names = new Set<string>();
+  return (node?.entries() ?? []).map(([name, value]) => {
+    if (name === '') value.problem('a column needs a name');
+    if (names.has(foldIdentifier(name))) value.problem(`column ${name} is there twice`);
+    names.add(foldIdentifier(name));
+    const fields = value.fields(['type', 'tags', 'description']);
+    return {
+      name,
+      type: fields.get('type')?.text(),
+      tags: readTagList(fields.get('tags'), known),
+      description: fields.get('description')?.text(),
+      position: value.position,
+    };
+  });
+}

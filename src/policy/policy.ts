@@ -1,0 +1,120 @@
+/** A snapshot made ready to answer: Casbin loaded once, one index per principal, one decision per dataset. */
+import type { Dataset, Decision, Principal, Snapshot } from '../model.ts';
+import { canonicalHash } from './canonical.ts';
+import { createEnforcer, expandPrincipal } from './casbin.ts';
+import { decideBelowView, decideDataset } from './decide.ts';
+import { indexRights, type Rights } from './rights.ts';
+
+/** Principals kept per snapshot; the oldest goes first. */
+const PRINCIPALS_MAX = 1000;
+
+/** One snapshot's policy; a new epoch makes a new one. */
+export interface Policy {
+  readonly snapshot: Snapshot;
+  /** Cached per principal facts. */
+  forPrincipal(principal: Principal): Promise<PrincipalPolicy>;
+}
+
+/** What one principal may do. Synchronous and cached. */
+export interface PrincipalPolicy {
+  /** Inherited roles too, sorted. */
+  readonly roles: readonly string[];
+  decide(dataset: Dataset): Decision;
+  /** For a dataset that a view reads: the view's owner holds the right, the principal's filters and masks stay. */
+  decideThroughView(dataset: Dataset): Decision;
+  /** Metadata may be seen: `describe` or a readable dataset. */
+  mayDescribe(dataset: Dataset): boolean;
+  may(action: 'audit'): boolean;
+  /** Hex SHA-256 over everything that decided about these datasets for this principal; the same in every process. */
+  fingerprint(datasetIds: readonly string[]): string;
+}
+
+/** Rejects with policy.invalid when the model or the lines do not load. */
+export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
+  const enforcer = await createEnforcer(snapshot);
+  const named = namedRoles(snapshot);
+  const byFacts = new Map<string, Promise<PrincipalPolicy>>();
+  const compile = async (principal: Principal, facts: string): Promise<PrincipalPolicy> => {
+    const holdings = await expandPrincipal(enforcer, principal, named);
+    return createPrincipalPolicy(snapshot, indexRights(holdings), principal, facts);
+  };
+  return {
+    snapshot,
+    forPrincipal: (principal) => {
+      const facts = principalFacts(principal);
+      const known = byFacts.get(facts);
+      if (known !== undefined) return known;
+      const [oldest] = byFacts.keys();
+      if (byFacts.size >= PRINCIPALS_MAX && oldest !== undefined) byFacts.delete(oldest);
+      const made = compile(principal, facts);
+      byFacts.set(facts, made);
+      return made;
+    },
+  };
+}
+
+function createPrincipalPolicy(snapshot: Snapshot, rights: Rights, principal: Principal, facts: string): PrincipalPolicy {
+  const decide = remember((dataset) => decideDataset(snapshot, rights, principal, dataset));
+  const decideThroughView = remember((dataset) => decideBelowView(snapshot, rights, principal, dataset));
+  const byId = new Map(snapshot.datasets.map((dataset) => [dataset.id, dataset]));
+  const parts = new Map<string, string>();
+  const fingerprintOf = (id: string): string => {
+    let part = parts.get(id);
+    if (part === undefined) {
+      const dataset = byId.get(id);
+      const decided = dataset && [decide(dataset), decideThroughView(dataset)];
+      part = canonicalHash([id, dataset, decided, ...sourceFacts(snapshot, dataset)]);
+      parts.set(id, part);
+    }
+    return part;
+  };
+  return {
+    roles: rights.roles,
+    decide,
+    decideThroughView,
+    mayDescribe: (dataset) => mayDescribe(rights, dataset, decide),
+    may: (action) => rights.global(action),
+    fingerprint: (ids) => canonicalHash([facts, snapshot.catalogName, snapshot.defaultSchema, [...new Set(ids)].sort().map(fingerprintOf)]),
+  };
+}
+
+function mayDescribe(rights: Rights, dataset: Dataset, decide: (dataset: Dataset) => Decision): boolean {
+  if (dataset.broken !== undefined) return false;
+  if (rights.denials('describe', dataset).some((right) => right.covers === 'dataset')) return false;
+  return decide(dataset).effect === 'allow' || rights.routes('describe', dataset).some((right) => right.covers === 'dataset');
+}
+
+/** Where the rows come from. A view may read any dataset, so all the content counts. */
+function sourceFacts(snapshot: Snapshot, dataset: Dataset | undefined): readonly unknown[] {
+  if (dataset === undefined) return [];
+  const { source } = dataset;
+  if (source.kind === 'view') return [snapshot.contentHash];
+  return [snapshot.connections.find((connection) => connection.name === source.connection)];
+}
+
+/** The dataset value is the key: another snapshot's dataset is decided anew. */
+function remember(decide: (dataset: Dataset) => Decision): (dataset: Dataset) => Decision {
+  const decisions = new WeakMap<Dataset, Decision>();
+  return (dataset) => {
+    let decision = decisions.get(dataset);
+    if (decision === undefined) {
+      decision = decide(dataset);
+      decisions.set(dataset, decision);
+    }
+    return decision;
+  };
+}
+
+/** Order and repeats of groups and attribute values do not count. */
+function principalFacts(principal: Principal): string {
+  const set = (values: readonly string[]): readonly string[] => [...new Set(values)].sort();
+  const attributes = Object.entries(principal.attributes).map(([name, values]) => [name, set(values)] as const);
+  return canonicalHash([principal.subject, set(principal.groups), attributes.sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
+/** Roles by which one way to a grant differs from another. */
+function namedRoles(snapshot: Snapshot): ReadonlySet<string> {
+  const scoped = [...snapshot.rowFilters, ...snapshot.masks].flatMap((rule) => [...(rule.roles ?? []), ...(rule.exceptRoles ?? [])]);
+  const unmasking = snapshot.grants.filter((grant) => grant.action === 'unmask').map((grant) => grant.role);
+  return new Set([...scoped, ...unmasking]);
+}
