@@ -8,7 +8,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureTestbed, extensionPath, PYTHON, TESTBED } from '../test/support/testbed.mjs';
-import { BENCH_USERS, GOVERNED_BY_HAND, writeBenchPolicies } from './policies.mjs';
+import { BENCH_USERS, CLUSTER_KEY, GOVERNED_BY_HAND, writeBenchPolicies } from './policies.mjs';
 import { cpuSeconds, freePort, peakMb, resetPeak, startClient, startProcess } from './servers.mjs';
 import { tableOf } from './table.mjs';
 
@@ -40,7 +40,12 @@ const startReady = () => startProcess('Sluice', process.execPath, [file('ready-s
 function startSluice() {
   const policies = join(DIRECTORY, 'policies');
   writeBenchPolicies(policies, DIRECTORY);
-  const env = { SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_POLICIES: policies, SLUICE_STATE_DIR: join(DIRECTORY, 'state') };
+  const env = {
+    SLUICE_FLIGHT_LISTEN: '127.0.0.1:0',
+    SLUICE_POLICIES: policies,
+    SLUICE_STATE_DIR: join(DIRECTORY, 'state'),
+    SLUICE_CLUSTER_KEY: CLUSTER_KEY,
+  };
   return startProcess('Sluice', process.execPath, [file('../dist/main.js')], { env, ready: /grpc:\/\/127\.0\.0\.1:(\d+)/ });
 }
 
