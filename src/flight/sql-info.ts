@@ -1,5 +1,17 @@
 /** GetSqlInfo: every standard code with the union child that drivers cast to. No custom codes: some drivers fail on them. */
-import { type Data, type DataType, makeData, type RecordBatch, Struct, Uint32, Utf8, vectorFromArray } from 'apache-arrow';
+import {
+  type Data,
+  type DataType,
+  Field,
+  Int32,
+  List,
+  makeData,
+  type RecordBatch,
+  Struct,
+  Uint32,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow';
 import type { IpcMessages } from '../wire/index.ts';
 import { batchesToIpc, recordBatch } from './arrow-rows.ts';
 import { SQL_INFO, SQL_INFO_MAP, SQL_INFO_VALUE } from './metadata-schemas.ts';
@@ -119,20 +131,24 @@ function encode(codes: readonly number[], values: ReadonlyMap<number, InfoValue>
 }
 
 function childData(infos: readonly InfoValue[], id: number): Data {
-  if (CHILDREN[id] === 'map') return emptyMaps(infos.length);
+  if (CHILDREN[id] === 'map') return mapsWithoutEntries(infos.length);
   const type = SQL_INFO_VALUE.children[id]?.type ?? new Utf8();
   const cells = infos.map((info) => (info.child === 'map' ? null : info.value));
-  const [data = makeData({ type })] = vectorFromArray(cells, type).data;
+  const [data = makeData({ type: new Utf8() })] = vectorFromArray(cells, type).data;
   return data;
 }
 
-function emptyMaps(count: number): Data {
-  const entries = new Struct<{ key: DataType; value: DataType }>(SQL_INFO_MAP.childType.children);
-  return makeData({
-    type: SQL_INFO_MAP,
-    length: count,
+/** Built down to the leaves: apache-arrow leaves missing children out of the message. */
+function mapsWithoutEntries(length: number): Data {
+  const noItems = makeData({ type: new Int32() });
+  const noLists = makeData({
+    type: new List(new Field('item', new Int32())),
+    length: 0,
     nullCount: 0,
-    valueOffsets: new Int32Array(count + 1),
-    child: makeData({ type: entries }),
+    valueOffsets: new Int32Array(1),
+    child: noItems,
   });
+  const entries = new Struct<{ key: DataType; value: DataType }>(SQL_INFO_MAP.childType.children);
+  const child = makeData({ type: entries, length: 0, nullCount: 0, children: [makeData({ type: new Int32() }), noLists] });
+  return makeData({ type: SQL_INFO_MAP, length, nullCount: 0, valueOffsets: new Int32Array(length + 1), child });
 }

@@ -71,7 +71,10 @@ export async function startFake(): Promise<Fake> {
   const worker: Worker = {
     redeem: async (sealed, _principal, signal) => {
       if (Buffer.from(sealed).toString() !== 't0') fail('ticket.invalid', 'the ticket was not made by this cluster');
-      return { task: { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' }, source: countingSource(fake.source, held, signal) };
+      return {
+        task: { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' },
+        source: countingSource(fake.source, held, signal),
+      };
     },
   };
   const server = await createFlightServer({
