@@ -1,26 +1,10 @@
 /** Joins what the YAML says about columns with what the source has. What does not fit breaks the dataset (fail closed). */
-import type { Column, Connection, Dataset } from '../model.ts';
+import type { Column, Dataset } from '../model.ts';
 import { foldIdentifier } from './identifiers.ts';
 import type { Problems } from './problems.ts';
 import type { CatalogDraft } from './read-catalog.ts';
 import type { DeclaredColumn, DraftDataset } from './read-dataset.ts';
-
-export interface ColumnType {
-  readonly name: string;
-  /** DuckDB type text. */
-  readonly type: string;
-}
-
-/** By dataset id; text says why the columns can not be known. */
-export type ResolvedColumns = ReadonlyMap<string, readonly ColumnType[] | string>;
-
-/** A catalog whose datasets may have no columns yet. */
-export interface ColumnsDraft {
-  readonly catalogName: string;
-  readonly defaultSchema: string;
-  readonly connections: readonly Connection[];
-  readonly datasets: readonly Dataset[];
-}
+import type { ColumnsDraft, ResolvedColumns } from './types.ts';
 
 /** Sources are asked again only when something about them changed or failed. */
 export class ColumnCache {

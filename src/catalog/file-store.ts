@@ -3,9 +3,9 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../errors.ts';
 import type { Mask, Predicate, Snapshot } from '../model.ts';
-import { ColumnCache, type ColumnsDraft, type ResolvedColumns } from './columns.ts';
+import { ColumnCache } from './columns.ts';
 import { type Loaded, type LoadOptions, loadSnapshot, POLICY_FILES, readFiles } from './load.ts';
-import type { MetadataStore } from './metadata-store.ts';
+import type { ColumnsDraft, MetadataStore, ResolvedColumns } from './types.ts';
 import { signatureOf, watchDirectory } from './watch.ts';
 
 /** An edit counts as finished when the files stood still this long. */

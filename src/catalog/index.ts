@@ -3,7 +3,5 @@
  * Reads the policy directory only; it decides nothing and opens no data (column types are given to it).
  * Errors: policy.invalid at start. Later faults are reported and the last good set stays in force.
  */
-export type { ColumnsDraft, ColumnType, ResolvedColumns } from './columns.ts';
 export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
-export type { Finding } from './load.ts';
-export type { MetadataStore } from './metadata-store.ts';
+export type { ColumnsDraft, ColumnType, Finding, MetadataStore, ResolvedColumns } from './types.ts';

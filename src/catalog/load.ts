@@ -10,19 +10,11 @@ import { CATALOG_FILE, readCatalog } from './read-catalog.ts';
 import { POLICY_FILE, readPolicy } from './read-policy.ts';
 import { RULES_FILE, readRules } from './read-rules.ts';
 import { readUsers, USERS_FILE } from './read-users.ts';
+import type { Finding } from './types.ts';
 
 const MODEL_FILE = 'model.conf';
 /** model.conf may be absent: Sluice enforces one model only. */
 export const POLICY_FILES: readonly string[] = [CATALOG_FILE, MODEL_FILE, POLICY_FILE, RULES_FILE, USERS_FILE];
-
-/** One fault that the policy check found; `id` as in the files, members as `<member> <role>`. */
-export interface Finding {
-  readonly about: { readonly kind: 'model' | 'grant' | 'member' | 'filter' | 'mask'; readonly id: string };
-  readonly message: string;
-  /** `reject` keeps the set out of force, `break` makes `datasets` unreadable, `warn` does neither. */
-  readonly effect: 'reject' | 'break' | 'warn';
-  readonly datasets: readonly string[];
-}
 
 export interface LoadOptions {
   readonly parsePredicate: (text: string) => Promise<Predicate>;

@@ -4,7 +4,7 @@
  */
 import type { Column, Predicate, Principal, Scalar } from '../model.ts';
 import { allOf, anyOf, memberOf, NEVER, negate } from './predicate.ts';
-import { argumentClass, readAttribute, scalarClass, type TypeClass } from './types.ts';
+import { argumentClass, readAttribute, scalarClass, type TypeClass } from './type-class.ts';
 
 interface Context {
   readonly attributes: Principal['attributes'];

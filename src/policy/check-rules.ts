@@ -1,9 +1,9 @@
 /** Row filters and masks against the datasets in their scope. */
 import type { Column, Dataset, Mask, MaskRule, Predicate, RowFilterRule, RuleScope, Scalar, Snapshot } from '../model.ts';
-import type { Report } from './findings.ts';
 import { foldName, matchesAnyDataset, matchesPattern, parseObject } from './names.ts';
 import { visitScalars } from './predicate.ts';
-import { argumentClass, comparable, scalarClass, type TypeClass } from './types.ts';
+import { argumentClass, comparable, scalarClass, type TypeClass } from './type-class.ts';
+import type { Report } from './types.ts';
 
 export interface RuleContext {
   readonly snapshot: Snapshot;

@@ -5,10 +5,10 @@
 import type { Dataset, Grant, Mask, Snapshot } from '../model.ts';
 import { isMember, isSupportedModel } from './casbin.ts';
 import { checkFilterRule, checkMaskRule } from './check-rules.ts';
-import { type PolicyFinding, type Report, reporter } from './findings.ts';
 import { coversColumn, coversDataset, type ObjectPattern, parseObject } from './names.ts';
+import type { PolicyFinding, PolicySubject, Report } from './types.ts';
 
-export type { PolicyFinding } from './findings.ts';
+export type { PolicyFinding } from './types.ts';
 
 const ACTIONS: readonly string[] = ['select', 'unmask', 'describe', 'audit'];
 
@@ -126,4 +126,11 @@ function cyclicRoles(links: Snapshot['memberships']): readonly (readonly [string
     return false;
   };
   return links.filter(([member, role]) => !isMember(member) && reaches(role, member));
+}
+
+/** A reporter for one subject. */
+function reporter(findings: PolicyFinding[], about: PolicySubject): Report {
+  return (effect, message, datasets = []) => {
+    findings.push({ about, message, effect, datasets });
+  };
 }
