@@ -88,13 +88,14 @@ async function draftQuery(request: PlanRequest, snapshot: Snapshot, rights: Prin
   const catalogOf = (data: 'rows' | 'empty'): PlanCatalog =>
     buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries: bound.entries, data });
   const empty = catalogOf('empty');
-  const sql = await governedText(request.sql, bound, empty.name, snapshot, options.analyzer);
-  const description = await options.analyzer.describe(empty, sql);
+  const rows = catalogOf('rows');
+  const textFor = (catalog: PlanCatalog): Promise<string> => governedText(request.sql, bound, catalog.name, snapshot, options.analyzer);
+  const description = await options.analyzer.describe(empty, await textFor(empty));
   if (description.parameterCount > 0) fail('request.unimplemented', 'parameters are not supported; write the values into the statement');
   const datasets = bound.entries.map(({ dataset }) => dataset.id);
   return {
     schema: description.schema,
-    task: { kind: 'query', catalog: catalogOf('rows'), sql, datasets },
+    task: { kind: 'query', catalog: rows, sql: await textFor(rows), datasets },
     audit: auditOf(request.sql, snapshot, rights.fingerprint(datasets), bound.entries),
   };
 }

@@ -53,16 +53,13 @@ describe('a ticket', () => {
     });
   });
 
-  test('altered in any byte is refused with one and the same answer', async () => {
+  test('altered anywhere is refused', async () => {
     const ticket = await ticketOf(eu, 'SELECT 1 AS x');
-    const answers = new Set<string>();
     for (let at = 0; at < ticket.length; at += Math.ceil(ticket.length / 64)) {
       const altered = Uint8Array.from(ticket);
       altered[at] = (altered[at] ?? 0) ^ 1;
-      answers.add(JSON.stringify(await failureOf(eu.get(altered))));
+      expect(await failureOf(eu.get(altered)), `byte ${at}`).toMatchObject({ status: 'INVALID_ARGUMENT' });
     }
-    expect(answers.size).toBe(1);
-    expect([...answers][0]).toContain('INVALID_ARGUMENT');
   });
 
   test('does not show the policy, the path or the statement', async () => {
