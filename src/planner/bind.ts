@@ -103,7 +103,7 @@ async function gateView(sql: string, context: BindContext): Promise<BoundView> {
 /** Collects a dataset and, for views, everything below it. */
 class Expansion {
   readonly entries = new Map<string, PlanEntry>();
-  /** Reasons why a view's own text is not leakproof. */
+  /** Views whose own text is not leakproof; what stands in it is not the reader's to know. */
   readonly notLeakproof: string[] = [];
   readonly #policy: PrincipalPolicy;
   readonly #context: BindContext;
@@ -124,7 +124,7 @@ class Expansion {
     }
     const { sql, gated } = await bindView(dataset, dataset.source.sql, this.#context);
     for (const base of gated.datasets) await this.#addBase(base, [...path, dataset.id]);
-    this.notLeakproof.push(...gated.notLeakproof);
+    if (!gated.leakproof) this.notLeakproof.push(`the view ${dataset.schema}.${dataset.name}`);
     this.entries.set(dataset.id, { ...entry, viewSql: (catalog) => qualifyView(sql, gated, catalog) });
   }
 

@@ -1,7 +1,7 @@
 /** `EXPLAIN POLICY [AS USER 'name'] <query>`: why a principal sees what it sees, one row per dataset and column touched. */
 import { Table as ArrowTable, Int64, type Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow';
 import type { AllowDecision, ColumnDecision, Decision, Predicate, RowFilterRule, Scalar, Snapshot } from '../model.ts';
-import { describeMask, describePredicate } from '../policy/index.ts';
+import { describeMask, describePredicate, type PrincipalPolicy } from '../policy/index.ts';
 import type { Bound } from './bind.ts';
 
 /** The parts of an EXPLAIN POLICY statement; null when it is none. */
@@ -47,9 +47,11 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof ExplainRow)[];
 
 /** The result set; `epoch` is the policy epoch that decided. */
-export function explainTable(bound: Bound, snapshot: Snapshot, roles: readonly string[], viewer: Viewer): Table {
+export function explainTable(bound: Bound, snapshot: Snapshot, rights: PrincipalPolicy, viewer: Viewer): Table {
   const touched = touchedColumns(bound.ast);
-  const rows = allDecisions(bound).flatMap((decision) => explainDataset(decision, bound, snapshot, roles, viewer, touched));
+  const rows = allDecisions(bound, rights, viewer).flatMap((decision) =>
+    explainDataset(decision, bound, snapshot, rights.roles, viewer, touched),
+  );
   const vectors: Record<string, Vector> = {};
   for (const column of COLUMNS)
     vectors[column] = vectorFromArray(
@@ -63,10 +65,11 @@ export function explainTable(bound: Bound, snapshot: Snapshot, roles: readonly s
   return new ArrowTable(vectors);
 }
 
-/** What the statement names, then the bases that its views stand on. */
-function allDecisions(bound: Bound): readonly Decision[] {
+/** What the statement names, then the bases that its views stand on, unless their very names are hidden. */
+function allDecisions(bound: Bound, rights: PrincipalPolicy, viewer: Viewer): readonly Decision[] {
   const named = new Set(bound.decisions.map(({ dataset }) => dataset));
-  return [...bound.decisions, ...bound.entries.map(({ decision }) => decision).filter(({ dataset }) => !named.has(dataset))];
+  const bases = bound.entries.filter(({ dataset }) => !named.has(dataset.id) && (viewer === 'auditor' || rights.mayDescribe(dataset)));
+  return [...bound.decisions, ...bases.map(({ decision }) => decision)];
 }
 
 function explainDataset(

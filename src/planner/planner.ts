@@ -112,7 +112,7 @@ async function draftExplain(
   if (explain.user !== null && !audits) fail('policy.denied', 'EXPLAIN POLICY AS USER needs the audit right');
   const subject = explain.user === null ? rights : await policy.forPrincipal(principalOf(explain.user, snapshot));
   const bound = await bindStatement(explain.query, subject, contextOf(snapshot, options), audits);
-  const table = explainTable(bound, snapshot, subject.roles, audits ? 'auditor' : 'self');
+  const table = explainTable(bound, snapshot, subject, audits ? 'auditor' : 'self');
   return {
     schema: table.schema,
     task: { kind: 'inline', ipc: tableToIPC(table, 'stream') },
