@@ -24,7 +24,36 @@ interface ErrorSpec {
   readonly doc: string;
 }
 
-export const ERRORS = {
+export type ErrorCode =
+  | 'config.invalid'
+  | 'auth.missing'
+  | 'auth.invalid'
+  | 'sql.empty'
+  | 'sql.syntax'
+  | 'sql.binding'
+  | 'sql.refused'
+  | 'sql.limit'
+  | 'sql.runtime'
+  | 'sql.type'
+  | 'dataset.unknown'
+  | 'policy.denied'
+  | 'policy.invalid'
+  | 'policy.changed'
+  | 'ticket.invalid'
+  | 'ticket.expired'
+  | 'ticket.principal'
+  | 'request.malformed'
+  | 'request.unimplemented'
+  | 'request.cancelled'
+  | 'request.deadline'
+  | 'limit.busy'
+  | 'limit.memory'
+  | 'limit.row'
+  | 'storage.unavailable'
+  | 'server.unavailable'
+  | 'server.internal';
+
+export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'config.invalid': {
     status: 'FAILED_PRECONDITION',
     log: 'error',
@@ -68,9 +97,7 @@ export const ERRORS = {
   'storage.unavailable': { status: 'UNAVAILABLE', log: 'error', doc: 'The data could not be read from its storage. Try again.' },
   'server.unavailable': { status: 'UNAVAILABLE', log: 'info', doc: 'The server is shutting down. Try another one.' },
   'server.internal': { status: 'INTERNAL', log: 'error', doc: 'A fault of Sluice. The log has the details under the request id.' },
-} as const satisfies Record<string, ErrorSpec>;
-
-export type ErrorCode = keyof typeof ERRORS;
+};
 
 /** The one error class. `message` goes to the client as it is. */
 export class SluiceError extends Error {

@@ -6,7 +6,7 @@ import { compilePolicy } from '#src/policy/index.js';
 import { DEFAULT_SQL_LIMITS, functionAllowList } from '#src/sql/index.js';
 import { createSealer, decodeTicket, type Sealer, type Ticket } from '#src/wire/index.js';
 
-export const MODEL = await import('node:fs').then(({ readFileSync }) =>
+const MODEL: string = await import('node:fs').then(({ readFileSync }) =>
   readFileSync(new URL('../../../policies/quickstart/model.conf', import.meta.url), 'utf8'),
 );
 
