@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { SluiceError } from '#src/errors.js';
+import { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket, type Ticket } from '#src/wire/index.js';
+
+const query: Ticket = {
+  cluster: 'local',
+  queryId: 'q-1',
+  taskId: 3,
+  subject: 'ada',
+  fingerprint: 'f'.repeat(64),
+  epoch: 7,
+  datasets: ['d1', 'd2'],
+  expiresAtMs: 1_795_363_271_855,
+  statement: "SELECT 'ü😀'",
+  task: { kind: 'query', catalog: { name: 'p_1', defaultSchema: 'demo', statements: ['a', 'b'] }, sql: 'SELECT 1', datasets: ['d1'] },
+};
+const inline: Ticket = { ...query, datasets: [], task: { kind: 'inline', ipc: Buffer.from([1, 2, 3]) } };
+
+describe('tickets', () => {
+  test.each([
+    ['query', query],
+    ['inline', inline],
+  ])('with a %s task come back whole', (_, ticket) => {
+    expect(decodeTicket(encodeTicket(ticket))).toEqual(ticket);
+  });
+
+  test('cut at any byte give a ticket or ticket.invalid, never another error', () => {
+    const bytes = encodeTicket(query);
+    for (let length = 0; length < bytes.length; length++)
+      expect(codeOf(() => decodeTicket(bytes.subarray(0, length)))).toBeOneOf([null, 'ticket.invalid']);
+  });
+
+  test('without a task or catalog are refused', () => {
+    expect(codeOf(() => decodeTicket(new Uint8Array(0)))).toBe('ticket.invalid');
+    expect(codeOf(() => decodeTicket(Buffer.from([0x52, 0])))).toBe('ticket.invalid');
+  });
+});
+
+test('prepared handles and session tokens come back whole', () => {
+  const prepared = { sql: 'SELECT 1', subject: 'ada', expiresAtMs: 12 };
+  const session = { subject: 'ada', expiresAtMs: 34, credential: Buffer.from('abc') };
+  expect(decodePrepared(encodePrepared(prepared))).toEqual(prepared);
+  expect(decodeSession(encodeSession(session))).toEqual(session);
+  expect(codeOf(() => decodeSession(Buffer.from('garbage')))).toBe('ticket.invalid');
+});
+
+function codeOf(run: () => unknown): string | null {
+  try {
+    run();
+    return null;
+  } catch (error) {
+    return error instanceof SluiceError ? error.code : String(error);
+  }
+}
