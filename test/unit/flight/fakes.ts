@@ -1,5 +1,5 @@
 /** A Flight server over a fake planner and worker, with counters of everything that must be given back. */
-import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, Utf8 } from 'apache-arrow';
+import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, type Table, tableFromIPC, Utf8 } from 'apache-arrow';
 import { createAuditLog } from '#src/audit.js';
 import { createAuthenticator, hashPassword } from '#src/auth/index.js';
 import { fail } from '#src/errors.js';
@@ -7,7 +7,7 @@ import { createFlightServer, type FlightServer } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
 import type { BatchSource, User } from '#src/model.js';
 import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
-import { createSealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
+import { createSealer, type IpcMessages, schemaMessage, splitIpcStream } from '#src/wire/index.js';
 import type { Worker } from '#src/worker/index.js';
 
 export const sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
@@ -144,6 +144,16 @@ function intoShared(body: Uint8Array): Uint8Array {
   const shared = new Uint8Array(new SharedArrayBuffer(body.length + 64), 64);
   shared.set(body);
   return shared;
+}
+
+/** Reads finished messages back with apache-arrow. */
+export function tableOf({ schemaHeader, batches }: IpcMessages): Table {
+  const parts = [{ header: schemaHeader, body: new Uint8Array(0) }, ...batches].flatMap(({ header, body }) => {
+    const prefix = Buffer.from([255, 255, 255, 255, 0, 0, 0, 0]);
+    prefix.writeInt32LE(header.length, 4);
+    return [prefix, header, body];
+  });
+  return tableFromIPC(Buffer.concat(parts));
 }
 
 /** Waits until `check` passes, at most 5 s. */
