@@ -3,7 +3,7 @@
  * unusable attribute lets no row through, whatever stands around the attribute (NOT included).
  */
 import type { Column, Predicate, Principal, Scalar } from '../model.ts';
-import { allOf, anyOf, memberOf, NEVER, negate } from './predicate.ts';
+import { allOf, anyOf, memberOf, NEVER, negate, scalarKey } from './predicate.ts';
 import { argumentClass, readAttribute, scalarClass, type TypeClass } from './type-class.ts';
 
 interface Context {
@@ -50,9 +50,10 @@ function bindCompare(predicate: Extract<Predicate, { kind: 'compare' }>, context
   const left = values(predicate.left, classOf(predicate.right, context), context);
   const right = values(predicate.right, classOf(predicate.left, context), context);
   if (!holdsAttribute(predicate.left) && !holdsAttribute(predicate.right)) return predicate;
-  if (predicate.op !== '=') return { kind: 'compare', op: predicate.op, left: single(left), right: single(right) };
+  if (predicate.op !== '=' && predicate.op !== '<>') return { kind: 'compare', op: predicate.op, left: single(left), right: single(right) };
   // The attribute's values are the list; with attributes on both sides one common value is enough.
-  return holdsAttribute(predicate.right) ? membership(left, right) : membership(right, left);
+  const member = holdsAttribute(predicate.right) ? membership(left, right) : membership(right, left);
+  return predicate.op === '=' ? member : negate(member);
 }
 
 function bindIn(predicate: Extract<Predicate, { kind: 'in' }>, context: Context): Predicate {
@@ -69,12 +70,12 @@ function bindIsNull(value: Scalar, context: Context): Predicate {
 }
 
 function membership(candidates: readonly Scalar[], list: readonly Scalar[]): Predicate {
-  const literals = new Set(list.filter((item) => item.kind === 'literal').map(literalKey));
+  const literals = new Set(list.filter((item) => item.kind === 'literal').map(scalarKey));
   const open = list.filter((item) => item.kind !== 'literal');
   return anyOf(
     candidates.map((candidate) => {
       if (candidate.kind !== 'literal') return memberOf(candidate, list);
-      return literals.has(literalKey(candidate)) ? { kind: 'boolean', value: true } : memberOf(candidate, open);
+      return literals.has(scalarKey(candidate)) ? { kind: 'boolean', value: true } : memberOf(candidate, open);
     }),
   );
 }
@@ -111,10 +112,4 @@ function single(scalars: readonly Scalar[]): Scalar {
 
 function holdsAttribute(scalar: Scalar): boolean {
   return scalar.kind === 'attribute' || (scalar.kind === 'call' && scalar.args.some(holdsAttribute));
-}
-
-/** 5 and 5n are one value; '5' is another. */
-function literalKey(scalar: Scalar): string {
-  if (scalar.kind !== 'literal') return '';
-  return `${typeof scalar.value === 'bigint' ? 'number' : typeof scalar.value}:${scalar.type ?? ''}:${scalar.value}`;
 }

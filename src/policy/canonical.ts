@@ -4,14 +4,21 @@ import { createHash } from 'node:crypto';
 /** JSON with sorted keys; `undefined` fields are left out. */
 export function canonicalJson(value: unknown): string {
   if (typeof value === 'bigint') return `{"bigint":"${value}"}`;
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  fields.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
+  return Array.isArray(value) ? `[${value.map(canonicalJson).join(',')}]` : objectJson(value);
 }
 
 /** Hex SHA-256 of the canonical text. */
 export function canonicalHash(value: unknown): string {
   return createHash('sha256').update(canonicalJson(value)).digest('hex');
+}
+
+function objectJson(value: object): string {
+  const fields = value as Readonly<Record<string, unknown>>;
+  let text = '';
+  for (const key of Object.keys(fields).sort()) {
+    const field = fields[key];
+    if (field !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(field)}`;
+  }
+  return `{${text}}`;
 }

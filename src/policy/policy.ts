@@ -107,9 +107,22 @@ function remember(decide: (dataset: Dataset) => Decision): (dataset: Dataset) =>
 
 /** Order and repeats of groups and attribute values do not count. */
 function principalFacts(principal: Principal): string {
-  const set = (values: readonly string[]): readonly string[] => [...new Set(values)].sort();
-  const attributes = Object.entries(principal.attributes).map(([name, values]) => [name, set(values)] as const);
-  return canonicalHash([principal.subject, set(principal.groups), attributes.sort(([a], [b]) => (a < b ? -1 : 1))]);
+  return canonicalHash([principal.subject, uniqueSorted(principal.groups), attributeFacts(principal.attributes)]);
+}
+
+const knownAttributes = new WeakMap<Principal['attributes'], string>();
+
+/** A user's attributes are one object over many requests, and may have 10^5 values. */
+function attributeFacts(attributes: Principal['attributes']): string {
+  const known = knownAttributes.get(attributes);
+  if (known !== undefined) return known;
+  const facts = canonicalHash(Object.fromEntries(Object.entries(attributes).map(([name, values]) => [name, uniqueSorted(values)])));
+  knownAttributes.set(attributes, facts);
+  return facts;
+}
+
+function uniqueSorted(values: readonly string[]): readonly string[] {
+  return [...new Set(values)].sort();
 }
 
 /** Roles by which one way to a grant differs from another. */

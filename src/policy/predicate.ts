@@ -13,9 +13,15 @@ export function isNever(predicate: Predicate): boolean {
   return predicate.kind === 'boolean' && !predicate.value;
 }
 
-/** Equal keys mean equal predicates. */
+const keys = new WeakMap<Predicate, string>();
+
+/** Equal keys mean equal predicates. Kept per value: an IN list may be long. */
 export function predicateKey(predicate: Predicate): string {
-  return canonicalJson(predicate);
+  const known = keys.get(predicate);
+  if (known !== undefined) return known;
+  const key = canonicalJson(predicate);
+  keys.set(predicate, key);
+  return key;
 }
 
 export function allOf(operands: readonly Predicate[]): Predicate {
@@ -45,11 +51,17 @@ export function anyOfFactored(operands: readonly Predicate[]): Predicate {
 
 /** `value IN (list)` without repeats; one item becomes `=`, none is never true. */
 export function memberOf(value: Scalar, list: readonly Scalar[]): Predicate {
-  const unique = [...new Map(list.map((item) => [canonicalJson(item), item])).values()];
+  const unique = [...new Map(list.map((item) => [scalarKey(item), item])).values()];
   const [first] = unique;
   if (first === undefined) return NEVER;
   if (unique.length === 1) return { kind: 'compare', op: '=', left: value, right: first };
   return { kind: 'in', value, list: unique };
+}
+
+/** 5 and 5n are one value; '5' is another. */
+export function scalarKey(scalar: Scalar): string {
+  if (scalar.kind !== 'literal') return canonicalJson(scalar);
+  return `${typeof scalar.value === 'bigint' ? 'number' : typeof scalar.value}:${scalar.type ?? ''}:${scalar.value}`;
 }
 
 /** Folds constants, nesting and repeats all the way down. */
