@@ -1,0 +1,63 @@
+/** The gate: a deny-by-default walk over DuckDB's own AST. What no rule names is refused. */
+
+import { fail } from '../errors.ts';
+import type { Dataset } from '../model.ts';
+import { isObject, type Json, object, onlyStatement } from './ast.ts';
+import { visitNode } from './gate-nodes.ts';
+import { classify } from './leakproof.ts';
+import { checkSizes } from './sizes.ts';
+import type { CatalogReference, GatedTable, GateOptions, Walk } from './walk.ts';
+
+export interface GatedStatement {
+  /** Every reference, in the order of the walk. */
+  readonly tables: readonly GatedTable[];
+  /** Each dataset once. */
+  readonly datasets: readonly Dataset[];
+  readonly columnReferences: readonly CatalogReference[];
+  /** Lower-case names of all functions called. */
+  readonly functions: ReadonlySet<string>;
+  /** No expression can fail on a row that a filter hides (docs/decisions/002). */
+  readonly leakproof: boolean;
+  readonly notLeakproof: readonly string[];
+}
+
+/** Rejects with sql.refused, sql.limit, sql.empty or dataset.unknown. Run before any bind: binding has side effects. */
+export function gateStatement(ast: unknown, options: GateOptions): GatedStatement {
+  const statement = onlyStatement(ast);
+  const walk = newWalk(options);
+  walk.seen.add(statement);
+  for (const key of Object.keys(statement)) {
+    if (key !== 'node' && key !== 'named_param_map') fail('sql.refused', `the statement has an unexpected part ${JSON.stringify(key)}`);
+  }
+  const root = object(statement['node']);
+  visitNode(walk, root, new Map());
+  checkComplete(root, walk);
+  checkSizes(root, options.limits);
+  const datasets = [...new Map(walk.tables.map(({ dataset }) => [dataset.id, dataset])).values()];
+  const notLeakproof = classify(root, datasets);
+  return {
+    tables: walk.tables,
+    datasets,
+    columnReferences: walk.columnReferences,
+    functions: walk.functions,
+    leakproof: notLeakproof.length === 0,
+    notLeakproof,
+  };
+}
+
+function newWalk(options: GateOptions): Walk {
+  return { options, seen: new WeakSet(), tables: [], columnReferences: [], functions: new Set(), query: visitNode, depth: 0, nodes: 0 };
+}
+
+/** A second, independent look: every object of the JSON must have been visited by a rule. */
+function checkComplete(root: Json, walk: Walk): void {
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (Array.isArray(value)) pending.push(...value);
+    else if (isObject(value)) {
+      if (!walk.seen.has(value)) fail('sql.refused', 'the statement uses syntax that is not allowed');
+      pending.push(...Object.values(value));
+    }
+  }
+}

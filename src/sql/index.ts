@@ -1,0 +1,13 @@
+/**
+ * SQL text and trees: the gate (deny by default over DuckDB's AST), policies and masks as SQL expressions, the private catalog of a plan.
+ * Pure: no engine, no I/O, no third-party parser. Never makes a user's SQL from an AST. Sizes in bytes, places as UTF-8 byte offsets.
+ * Errors: sql.empty, sql.limit, sql.refused, dataset.unknown for users; policy.invalid for stewards.
+ */
+export { type FunctionFacts, functionAllowList } from './functions.ts';
+export { type GatedStatement, gateStatement } from './gate.ts';
+export { checkText, DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
+export { supportsMask } from './masks.ts';
+export { buildPlanCatalog, type PlanCatalogInput, type PlanEntry, sourceRelation } from './plan-catalog.ts';
+export { toPredicate } from './predicate.ts';
+export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './qualify.ts';
+export type { CatalogReference, GatedTable, GateOptions } from './walk.ts';

@@ -1,0 +1,149 @@
+/** The private catalog of one plan: a source layer over storage and governed views over it. */
+import { createHash } from 'node:crypto';
+import { fail } from '../errors.ts';
+import type { AllowDecision, Column, ColumnDecision, Dataset, PlanCatalog } from '../model.ts';
+import { maskExpression } from './masks.ts';
+import { predicateSql, type Row } from './predicate-sql.ts';
+import { identifier, qualified, stringLiteral, typeText } from './quote.ts';
+
+export interface PlanEntry {
+  readonly dataset: Dataset;
+  readonly decision: AllowDecision;
+  /** Keep the user's expressions from running on rows that the filter hides (docs/decisions/002). */
+  readonly barrier: boolean;
+  /** For view datasets: the steward's SQL with every name qualified by the given plan catalog. */
+  readonly viewSql?: (catalog: string) => string;
+}
+
+export interface PlanCatalogInput {
+  readonly defaultSchema: string;
+  readonly entries: readonly PlanEntry[];
+  /** `empty`: typed tables without rows, for the planner, which reads no data. */
+  readonly data: 'rows' | 'empty';
+}
+
+/** Schema of the source layer; no dataset may use it. */
+const SOURCE_SCHEMA = '__source';
+/** The engine's largest LIMIT: no row is cut, but no filter moves below it. */
+const NO_LIMIT = '9223372036854775807';
+
+/** Throws policy.invalid when a decision does not fit its dataset. The name is a hash of the statements. */
+export function buildPlanCatalog(input: PlanCatalogInput): PlanCatalog {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([input.defaultSchema, statements(input, 'p')]))
+    .digest('hex');
+  const name = `p_${hash.slice(0, 32)}`;
+  return { name, defaultSchema: input.defaultSchema, statements: statements(input, name) };
+}
+
+function statements(input: PlanCatalogInput, catalog: string): readonly string[] {
+  const schemas = new Set([input.defaultSchema, ...input.entries.map(({ dataset }) => dataset.schema)]);
+  const taken = new Set<string>();
+  for (const { dataset } of input.entries) {
+    const key = `${dataset.schema}.${dataset.name}`.toLowerCase();
+    if (dataset.schema.toLowerCase() === SOURCE_SCHEMA || taken.has(key))
+      fail('policy.invalid', 'two datasets of a plan share a name, or one uses a reserved schema');
+    taken.add(key);
+  }
+  return [
+    ...[SOURCE_SCHEMA, ...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog, schema)}`),
+    ...inOrder(input.entries, catalog).flatMap((entry) => [sourceLayer(entry, catalog, input.data), governedView(entry, catalog)]),
+  ];
+}
+
+/** Views after what they read: a qualified view text names its bases as `"catalog"."schema"."name"`. */
+function inOrder(entries: readonly PlanEntry[], catalog: string): readonly PlanEntry[] {
+  const done: PlanEntry[] = entries.filter(({ viewSql }) => viewSql === undefined);
+  let waiting = entries.filter(({ viewSql }) => viewSql !== undefined);
+  while (waiting.length > 0) {
+    const blocked = waiting.filter((entry) =>
+      waiting.some((other) => other !== entry && entry.viewSql?.(catalog).includes(target(other.dataset, catalog))),
+    );
+    if (blocked.length === waiting.length) fail('policy.invalid', 'views read each other in a circle');
+    done.push(...waiting.filter((entry) => !blocked.includes(entry)));
+    waiting = blocked;
+  }
+  return done;
+}
+
+function target(dataset: Dataset, catalog: string): string {
+  return qualified(catalog, dataset.schema, dataset.name);
+}
+
+function sourceName(dataset: Dataset, catalog: string): string {
+  return qualified(catalog, SOURCE_SCHEMA, `${dataset.schema}.${dataset.name}`);
+}
+
+function columnList(columns: readonly Column[]): string {
+  return columns.map(({ name }) => identifier(name)).join(', ');
+}
+
+function sourceLayer({ dataset, viewSql }: PlanEntry, catalog: string, data: 'rows' | 'empty'): string {
+  const name = sourceName(dataset, catalog);
+  if (dataset.columns.length === 0) fail('policy.invalid', 'a dataset has no columns');
+  if (viewSql !== undefined) return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM (${viewSql(catalog)}\n) AS "view"`;
+  if (data === 'empty')
+    return `CREATE TABLE ${name} (${dataset.columns.map((column) => `${identifier(column.name)} ${typeText(column.type)}`).join(', ')})`;
+  return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM ${sourceRelation(dataset)}`;
+}
+
+/** Trusted relation text over storage. Throws policy.invalid for views, which have no storage of their own. */
+export function sourceRelation(dataset: Dataset): string {
+  const { source } = dataset;
+  switch (source.kind) {
+    case 'parquet':
+      return `read_parquet(${stringLiteral(source.path)}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
+    case 'duckdb':
+      return qualified(`src_${source.connection}`, source.schema, source.table);
+    case 'view':
+      return fail('policy.invalid', 'a view has no storage of its own');
+  }
+}
+
+/** Filter on raw values, then mask; every raw column is reached through an alias that no output column can capture. */
+function governedView({ dataset, decision, barrier }: PlanEntry, catalog: string): string {
+  const row: Row = { alias: identifier(freeAlias(dataset.columns)), columns: dataset.columns };
+  const shown = visibleColumns(dataset, decision);
+  const select = shown.map(({ column, treatment }) => `${outputColumn(column, treatment, row, barrier)} AS ${identifier(column.name)}`);
+  const where = decision.rowFilter === null ? '' : ` WHERE ${predicateSql(decision.rowFilter, row)}`;
+  const limit = barrier ? ` LIMIT ${NO_LIMIT}` : '';
+  return `CREATE VIEW ${target(dataset, catalog)} AS SELECT ${select.join(', ')} FROM ${sourceName(dataset, catalog)} AS ${row.alias}${where}${limit}`;
+}
+
+function freeAlias(columns: readonly Column[]): string {
+  const taken = new Set(columns.map(({ name }) => name.toLowerCase()));
+  let alias = '__raw';
+  while (taken.has(alias)) alias += '_';
+  return alias;
+}
+
+interface Shown {
+  readonly column: Column;
+  readonly treatment: Exclude<ColumnDecision['treatment'], { kind: 'hidden' }>;
+}
+
+/** A column without a decision is not shown; a dataset without any visible column is an error, not an empty row. */
+function visibleColumns(dataset: Dataset, decision: AllowDecision): readonly Shown[] {
+  if (decision.dataset !== dataset.id) fail('policy.invalid', 'a decision belongs to another dataset');
+  const decided = new Map(decision.columns.map((column) => [column.name, column.treatment]));
+  const shown: Shown[] = [];
+  for (const column of dataset.columns) {
+    const treatment = decided.get(column.name);
+    if (treatment !== undefined && treatment.kind !== 'hidden') shown.push({ column, treatment });
+  }
+  if (shown.length === 0) fail('policy.invalid', 'no column of the dataset is visible');
+  return shown;
+}
+
+/** coalesce(x, NULL) makes the engine flatten dictionaries, whose values may come from hidden rows. */
+function outputColumn(column: Column, treatment: Shown['treatment'], row: Row, barrier: boolean): string {
+  const raw = `${row.alias}.${identifier(column.name)}`;
+  const value = treatment.kind === 'raw' ? raw : maskedValue(raw, column, treatment, row);
+  return barrier ? `coalesce(${value}, NULL)` : value;
+}
+
+function maskedValue(raw: string, column: Column, treatment: Extract<Shown['treatment'], { kind: 'masked' }>, row: Row): string {
+  const masked = maskExpression(treatment.mask, raw, column.type);
+  if (treatment.rawWhen === null) return masked;
+  return `CASE WHEN ${predicateSql(treatment.rawWhen, row)} THEN ${raw} ELSE ${masked} END`;
+}
