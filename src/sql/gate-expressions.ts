@@ -108,7 +108,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
 function visitExpression(walk: Walk, node: Json, scope: Scope): void {
   const kind = text(node['class']);
-  if (kind === 'FUNCTION') return applyFunction(walk, node, scope, (called) => walk.options.functions.has(called), 'function');
+  if (kind === 'FUNCTION') {
+    applyFunction(walk, node, scope, (called) => walk.options.functions.has(called), 'function');
+    return;
+  }
   if (kind === 'WINDOW') allowName(walk, node, (called) => walk.options.functions.has(called), 'function');
   if (kind === 'COLUMN_REF') columnReference(walk, node);
   const shape = Object.hasOwn(SHAPES, kind) ? SHAPES[kind] : undefined;

@@ -52,30 +52,37 @@ export function hasControl(value: string, allowBlank = true): boolean {
 }
 
 /** Strings, quoted names, dollar quotes and comments are skipped as DuckDB reads them; an unclosed one ends the scan. */
-const SKIPPED =
+const TOKEN =
   /'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|\$([A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$|--[^\r\n]*|\/\*|[([{]|[)\]}]|\b(?:and|or|union|intersect|except)\b|[^\s;]/giu;
 
 function checkTokens(sql: string, limits: SqlLimits): void {
-  const scan = new RegExp(SKIPPED);
   let depth = 0;
   let connectives = 0;
   let empty = true;
-  for (let match = scan.exec(sql); match !== null; match = scan.exec(sql)) {
-    const token = match[0];
-    if (token.startsWith('--')) continue;
-    if (token === '/*') {
-      scan.lastIndex = endOfComment(sql, scan.lastIndex);
-      continue;
-    }
+  for (const token of tokens(sql)) {
     empty = false;
-    if (token.length > 1 && token.startsWith('$')) scan.lastIndex = endOfDollar(sql, scan.lastIndex, token);
-    else if ('([{'.includes(token)) depth++;
-    else if (')]}'.includes(token)) depth = Math.max(0, depth - 1);
-    else if (/^[a-z]{2,}$/i.test(token)) connectives++;
+    if (token.length === 1) depth = Math.max(0, depth + nesting(token));
+    else if (/^[a-z]+$/i.test(token)) connectives++;
     if (depth > limits.depth) fail('sql.limit', `the statement is nested deeper than ${limits.depth}`);
     if (connectives > limits.connectives) fail('sql.limit', `the statement has more than ${limits.connectives} AND, OR and set operations`);
   }
   if (empty) fail('sql.empty', 'the statement is empty');
+}
+
+function nesting(token: string): number {
+  if ('([{'.includes(token)) return 1;
+  return ')]}'.includes(token) ? -1 : 0;
+}
+
+/** Brackets, connectives, quoted texts, and single characters of all else; comments and blanks are left out. */
+function* tokens(sql: string): Generator<string> {
+  const scan = new RegExp(TOKEN);
+  for (let match = scan.exec(sql); match !== null; match = scan.exec(sql)) {
+    const token = match[0];
+    if (token === '/*') scan.lastIndex = endOfComment(sql, scan.lastIndex);
+    else if (!token.startsWith('--')) yield token;
+    if (token.length > 1 && token.startsWith('$')) scan.lastIndex = endOfDollar(sql, scan.lastIndex, token);
+  }
 }
 
 function endOfDollar(sql: string, from: number, tag: string): number {

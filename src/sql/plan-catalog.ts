@@ -92,12 +92,17 @@ export function sourceRelation(dataset: Dataset): string {
   const { source } = dataset;
   switch (source.kind) {
     case 'parquet':
-      return `read_parquet(${stringLiteral(source.path)}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
+      return `read_parquet(${stringLiteral(files(source.path))}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
     case 'duckdb':
       return qualified(`src_${source.connection}`, source.schema, source.table);
     case 'view':
       return fail('policy.invalid', 'a view has no storage of its own');
   }
+}
+
+/** A directory means every Parquet file below it. */
+function files(path: string): string {
+  return /\.parquet$|[*?[]/i.test(path) ? path : `${path.replace(/\/$/, '')}/**/*.parquet`;
 }
 
 /** Filter on raw values, then mask; every raw column is reached through an alias that no output column can capture. */

@@ -74,8 +74,8 @@ function checkInfo(info: Json, id: string, seen: (node: Json) => void, elements:
   seen(info);
   if (!TYPE_INFO.has(text(info['type'])) || Object.keys(info).some((key) => !TYPE_INFO_FIELDS.has(key))) refuse(id);
   if (info['alias'] !== '' || info['extension_info'] !== null) refuse(id);
-  if (id === 'UNBOUND') return checkUnbound(info);
-  if (id !== 'DECIMAL' && !NESTED.has(id)) refuse(id);
+  if (id === 'UNBOUND') checkUnbound(info);
+  else if (id !== 'DECIMAL' && !NESTED.has(id)) refuse(id);
   const size = info['size'];
   const total = typeof size === 'number' ? elements * size : elements;
   if (total > ARRAY_ELEMENTS) fail('sql.limit', `an array type holds more than ${ARRAY_ELEMENTS} elements`);
