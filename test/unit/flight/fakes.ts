@@ -7,11 +7,23 @@ import { createFlightServer, type FlightServer } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
 import type { BatchSource, User } from '#src/model.js';
 import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
-import { createSealer, type IpcMessages, schemaMessage, splitIpcStream } from '#src/wire/index.js';
+import { createSealer, type IpcMessages, type Sealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
 import type { Worker } from '#src/worker/index.js';
 
-export const sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
+export const sealer: Sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
 export const rowSchema: Schema = new Schema([new Field('n', new Int32(), false), new Field('s', new Int32(), true)]);
+
+/** What the tests look at of one audit line. */
+export interface AuditRecord {
+  readonly requestId: string;
+  readonly method: string;
+  readonly peer: string;
+  readonly outcome: string;
+  readonly command?: string;
+  readonly statement?: string;
+  readonly code?: string;
+  readonly bytes?: number;
+}
 
 export interface Held {
   produced: number;
@@ -36,7 +48,7 @@ export interface Fake {
   readonly server: FlightServer;
   readonly port: number;
   readonly held: Held;
-  readonly audits: Record<string, unknown>[];
+  readonly audits: AuditRecord[];
   readonly users: Map<string, User>;
   /** What the next redeemed ticket streams. */
   source: SourceOptions;
@@ -63,7 +75,7 @@ export const demoCatalog: VisibleCatalog = {
 
 export async function startFake(): Promise<Fake> {
   const held: Held = { produced: 0, released: 0, disposed: 0, peak: 0, aborted: 0 };
-  const audits: Record<string, unknown>[] = [];
+  const audits: AuditRecord[] = [];
   const users = new Map<string, User>([['ada', { name: 'ada', passwordHash, groups: ['staff'], attributes: {} }]]);
   const state = { source: { batches: 2 } as SourceOptions, tickets: [Buffer.from('t0')] as readonly Uint8Array[], visible: demoCatalog };
   const fake = { ...state, held, audits, users, planner: {} as Partial<Planner> };
@@ -88,7 +100,13 @@ export async function startFake(): Promise<Fake> {
     maxMessageBytes: 16 * 1024 * 1024,
     version: '1.2.3',
   });
-  return Object.assign(fake, { server, port: server.port, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() });
+  return Object.assign(fake, {
+    server,
+    port: server.port,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+    },
+  });
 }
 
 function fakePlanner(fake: { tickets: readonly Uint8Array[]; visible: VisibleCatalog; planner: Partial<Planner> }): Planner {
