@@ -1,5 +1,6 @@
 /** The worker's instance: files of its connections only, everything else closed, settings locked. */
 import { sep } from 'node:path';
+import { fail } from '../errors.ts';
 import type { Connection } from '../model.ts';
 import { createBufferBudget } from './buffer-budget.ts';
 import { connect } from './database.ts';
@@ -40,7 +41,7 @@ class LockedEngine implements Engine {
   }
 
   readonly run: Engine['run'] = async (catalog, sql, signal) => {
-    signal.throwIfAborted();
+    if (signal.aborted) fail('request.cancelled', 'the request was cancelled', signal.reason);
     const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
       throw ownStatementError(error);
     });

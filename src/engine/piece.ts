@@ -82,7 +82,7 @@ function readDictionary(address: Address): Dictionary {
 
 /** Upper bound of the bytes that `rows` rows from `from` take in a batch, padding included. */
 export function measure(type: ColumnType, piece: Piece, from: number, rows: number): number {
-  const bitmap = rows / 8 + PADDING;
+  const bitmap = Math.ceil(rows / 8) + PADDING;
   switch (type.layout) {
     case 'null':
       return 0;
