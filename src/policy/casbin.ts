@@ -52,9 +52,11 @@ export async function createEnforcer(snapshot: Snapshot): Promise<Enforcer> {
   const lines = snapshot.grants.map((grant) => [grant.role, grant.object, grant.action, grant.effect, grant.id]);
   // Casbin drops the whole list when one line repeats, and says so only by returning false.
   const links = [...new Map(snapshot.memberships.map((link) => [JSON.stringify(link), [...link]])).values()];
+  if (new Set(snapshot.grants.map((grant) => grant.id)).size < snapshot.grants.length)
+    fail('policy.invalid', 'the policy lines do not load', 'two grants have the same id');
   const loaded =
     (lines.length === 0 || (await enforcer.addPolicies(lines))) && (links.length === 0 || (await enforcer.addGroupingPolicies(links)));
-  if (!loaded) fail('policy.invalid', 'the policy lines do not load', 'two grants have the same id');
+  if (!loaded) fail('policy.invalid', 'the policy lines do not load', 'Casbin refused them');
   return enforcer;
 }
 

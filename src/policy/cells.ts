@@ -30,7 +30,7 @@ export function decideColumn(column: Column, accesses: readonly Access[], unmask
   const rawIds = unique(raw.filter((region) => !isNever(region.rows)).map((region) => region.grant));
   if (raw.some((region) => isAlways(region.rows)) || accesses.every((access) => shown.has(predicateKey(access.filter.predicate))))
     return { name: column.name, treatment: { kind: 'raw' }, rules: rawIds, reason: rawReason(rawIds, masks) };
-  return coverUp(column, masks, rawIds, anyOfFactored(raw.map((region) => region.rows)));
+  return coverUp(column, masks, rawIds, anyOfFactored(raw.map((region) => region.rows)), leavesGap(accesses, covering));
 }
 
 /** A denied or uncovered column. */
@@ -43,24 +43,31 @@ function rawRegions(column: Column, covering: readonly Access[]): readonly RawRe
   return open.map((access) => ({ grant: access.grant ?? '', rows: access.filter.predicate }));
 }
 
-/** Outside the raw rows the strictest mask holds; rows of a grant without this column, with no mask at hand, show NULL. */
-function coverUp(column: Column, masks: readonly MaskRule[], rawIds: readonly string[], raw: Predicate): ColumnDecision {
+/** Rows of a grant without this column may be visible: a mask meant for other rows is no right to these. */
+function leavesGap(accesses: readonly Access[], covering: readonly Access[]): boolean {
+  const reached = new Set(covering.map((access) => predicateKey(access.filter.predicate)));
+  if (covering.some((access) => isAlways(access.filter.predicate))) return false;
+  return accesses.some((access) => !reached.has(predicateKey(access.filter.predicate)));
+}
+
+/** Outside the raw rows the strictest mask holds; over a gap the cell is NULL. */
+function coverUp(column: Column, masks: readonly MaskRule[], rawIds: readonly string[], raw: Predicate, gap: boolean): ColumnDecision {
   const rawWhen = isNever(raw) ? null : raw;
   const [strictest, ...weaker] = masks;
   const rules = unique([...masks.map((rule) => rule.id), ...rawIds]);
   const where = rawWhen === null ? '' : `raw on the rows of ${rawIds.join(', ')}; elsewhere `;
-  if (strictest === undefined)
-    return {
-      name: column.name,
-      treatment: { kind: 'masked', mask: { kind: 'null' }, rawWhen },
-      rules,
-      reason: `${where}no grant gives this column`,
-    };
+  const nothing = { kind: 'masked', mask: { kind: 'null' }, rawWhen } as const;
+  if (strictest?.treatment.kind === 'hide' && rawWhen === null) return hidden(column, rules, `hidden by ${strictest.id}`);
+  if (strictest === undefined || gap)
+    return { name: column.name, treatment: nothing, rules, reason: `${where}NULL: not every row is of a grant that gives this column` };
   const reason = `${where}masked by ${strictest.id}${weaker.length > 0 ? `, which is at least as strict as ${weaker.map((rule) => rule.id).join(', ')}` : ''}`;
-  if (strictest.treatment.kind !== 'hide')
-    return { name: column.name, treatment: { kind: 'masked', mask: strictest.treatment, rawWhen }, rules, reason };
-  if (rawWhen === null) return hidden(column, rules, `hidden by ${strictest.id}`);
-  return { name: column.name, treatment: { kind: 'masked', mask: { kind: 'null' }, rawWhen }, rules, reason };
+  const { treatment } = strictest;
+  return {
+    name: column.name,
+    treatment: treatment.kind === 'hide' ? nothing : { kind: 'masked', mask: treatment, rawWhen },
+    rules,
+    reason,
+  };
 }
 
 /** Ties go by id, so that every node picks the same. */

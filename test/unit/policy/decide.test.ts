@@ -56,7 +56,9 @@ function summary(decision: Decision): unknown {
 
 test('a broken dataset is unreadable, without saying why', async () => {
   const broken = { ...PEOPLE, broken: 'mask m1 names column secret_column' };
-  const snapshot = await snapshotOf('p, reader, *, select, allow, g1\np, reader, *, describe, allow, g2\ng, user:ann, reader', '', { datasets: [broken] });
+  const snapshot = await snapshotOf('p, reader, *, select, allow, g1\np, reader, *, describe, allow, g2\ng, user:ann, reader', '', {
+    datasets: [broken],
+  });
   const policy = await (await compilePolicy(snapshot)).forPrincipal(principal('ann'));
   const decision = policy.decide(broken);
   expect(decision.effect).toBe('deny');

@@ -15,13 +15,13 @@ export function evaluate(predicate: Predicate, row: Row): Truth {
     case 'not':
       return not(evaluate(predicate.operand, row));
     case 'compare':
-      return compare(predicate.op, valueOf(predicate.left, row), valueOf(predicate.right, row));
+      return compare(predicate.op, scalarValue(predicate.left, row), scalarValue(predicate.right, row));
     case 'in': {
-      const value = valueOf(predicate.value, row);
-      return not(conjunction(predicate.list.map((item) => not(compare('=', value, valueOf(item, row))))));
+      const value = scalarValue(predicate.value, row);
+      return not(conjunction(predicate.list.map((item) => not(compare('=', value, scalarValue(item, row))))));
     }
     case 'isNull':
-      return valueOf(predicate.value, row) === null;
+      return scalarValue(predicate.value, row) === null;
     case 'like':
       throw new Error('not needed here');
   }
@@ -54,7 +54,7 @@ function compare(op: string, a: string | number | boolean | null, b: string | nu
   }
 }
 
-function valueOf(scalar: Scalar, row: Row): string | number | boolean | null {
+function scalarValue(scalar: Scalar, row: Row): string | number | boolean | null {
   if (scalar.kind === 'column') return row[scalar.name] ?? null;
   if (scalar.kind === 'literal') return typeof scalar.value === 'bigint' ? Number(scalar.value) : scalar.value;
   throw new Error(`not needed here: ${scalar.kind}`);

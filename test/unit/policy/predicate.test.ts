@@ -42,7 +42,10 @@ describe('folding', () => {
     expect(anyOfFactored([yes, is('a')])).toEqual(yes);
   });
 
-  const leaf = fc.oneof(fc.constantFrom('a', 'b', 'c').map((name) => is(name)), fc.constantFrom(yes, no));
+  const leaf = fc.oneof(
+    fc.constantFrom('a', 'b', 'c').map((name) => is(name)),
+    fc.constantFrom(yes, no),
+  );
   const { tree } = fc.letrec<{ tree: Predicate }>((tie) => ({
     tree: fc.oneof(
       { depthSize: 'small', maxDepth: 4 },
