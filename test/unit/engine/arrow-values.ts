@@ -137,20 +137,23 @@ function readInteger(words: Uint32Array, at: number): bigint {
   return BigInt.asIntN(128, value);
 }
 
-interface Form<T extends object> {
-  // biome-ignore lint/suspicious/noExplicitAny: constructors differ in their parameters
-  readonly type: abstract new (
-    ...parameters: any[]
-  ) => T;
-  readonly plain: (value: T) => unknown;
+/** A class, whatever its constructor takes. */
+interface Class<T> {
+  readonly prototype: T;
+  [Symbol.hasInstance](value: unknown): boolean;
 }
 
-function form<T extends object>(type: Form<T>['type'], plain: (value: T) => unknown): Form<object> {
+interface Form {
+  readonly type: Class<unknown>;
+  readonly plain: (value: object) => unknown;
+}
+
+function form<T extends object>(type: Class<T>, plain: (value: T) => unknown): Form {
   // Looked up by instanceof below, so the value has the type.
-  return { type, plain: plain as Form<object>['plain'] };
+  return { type, plain: plain as Form['plain'] };
 }
 
-const FORMS: readonly Form<object>[] = [
+const FORMS: readonly Form[] = [
   form(DuckDBDecimalValue, ({ value }) => value),
   form(DuckDBDateValue, ({ days }) => BigInt(days)),
   form(DuckDBTimeValue, ({ micros }) => micros),
