@@ -18,7 +18,7 @@ export function writePolicySet(directory, { catalog, users, grants, rowFilters =
   const write = (name, text) => writeFileSync(join(directory, name), text);
   const lines = [
     ...grants.map(([role, object, action], index) => `p, ${role}, ${object}, ${action}, allow, grant-${index + 1}`),
-    ...Object.entries(users).flatMap(([name, { roles }]) => roles.map((role) => `g, ${name}, ${role}`)),
+    ...Object.entries(users).flatMap(([name, { roles }]) => roles.map((role) => `g, user:${name}, ${role}`)),
   ];
   const people = Object.entries(users).map(([name, { groups = [], attributes = {} }]) => [
     name,

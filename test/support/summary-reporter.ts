@@ -1,15 +1,25 @@
-/** Prints `N passed, N failed` as the very last line, for scripts. A skipped test, a broken file or a stray error counts as failed. */
-import type { Reporter, SerializedError, TestModule, TestRunEndReason } from 'vitest/node';
+/**
+ * Prints `N passed, N failed` as the very last line, for scripts. A skipped test (unless a name filter asked for it), a broken file or
+ * a stray error counts as failed.
+ */
+import type { Reporter, SerializedError, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
 
 export default class SummaryReporter implements Reporter {
+  #filtered = false;
+
+  onInit(vitest: Vitest): void {
+    this.#filtered = vitest.config.testNamePattern !== undefined;
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[], reason: TestRunEndReason): void {
     let passed = 0;
     let failed = errors.length;
     for (const module of modules) {
       failed += module.errors().length;
       for (const test of module.children.allTests()) {
-        if (test.result().state === 'passed') passed += 1;
-        else failed += 1;
+        const { state } = test.result();
+        if (state === 'passed') passed += 1;
+        else if (!(this.#filtered && state === 'skipped')) failed += 1;
       }
     }
     if (reason !== 'passed' && failed === 0) failed = 1;
