@@ -5,4 +5,4 @@
  */
 export type { Authenticated, Authenticator, AuthenticatorOptions } from './authenticator.ts';
 export { createAuthenticator } from './authenticator.ts';
-export { hashPassword, verifyPassword } from './password.ts';
+export { hashPassword } from './password.ts';

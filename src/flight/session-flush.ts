@@ -1,7 +1,7 @@
 /**
- * When a stream breaks, slices of its last buffers may still sit in the connection's write queue, which sends them late.
- * Reusing that memory at once would put another query's rows on the wire, so it is given back only when the client has
- * acknowledged a ping sent behind those bytes, or when the connection is gone.
+ * When a stream breaks, slices of its last buffers may still wait in the connection's write queue. Reusing that memory
+ * would put another query's rows on the wire, so it is given back only when the client has acknowledged a ping sent
+ * behind those bytes, or when the connection is gone. Node 20 holds broken writes back by itself, but does not promise it.
  */
 import type { Http2Session } from 'node:http2';
 

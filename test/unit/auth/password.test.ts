@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hashPassword, verifyPassword } from '#src/auth/index.js';
+import { hashPassword, verifyPassword } from '#src/auth/password.js';
 
 test('a hash verifies its own password only, and has its own salt', async () => {
   const [hash, other] = await Promise.all([hashPassword('sésame'), hashPassword('sésame')]);
