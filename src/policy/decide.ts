@@ -1,8 +1,8 @@
 /** Rights and rules → the decision on one dataset. Deny by default; a deny beats any allow. */
-import type { AllowDecision, Column, ColumnDecision, Dataset, Decision, Grant, Predicate, Principal, Snapshot } from '../model.ts';
+import type { AllowDecision, Column, ColumnDecision, Dataset, Decision, Grant, Principal, Snapshot } from '../model.ts';
 import type { Route } from './casbin.ts';
 import { type Access, decideColumn, hidden, type RawRegion } from './cells.ts';
-import { ALWAYS, allOf, anyOf, anyOfFactored, isAlways, isNever } from './predicate.ts';
+import { allOf, anyOfFactored, isAlways, isNever } from './predicate.ts';
 import { coversCell, type Right, type Rights } from './rights.ts';
 import { type DatasetRules, rulesFor } from './rules.ts';
 
@@ -104,16 +104,19 @@ function treat(facts: Case, accesses: readonly Access[], column: Column): Column
   return decideColumn(column, accesses, unmaskedRows(facts, accesses, column));
 }
 
-/** `unmask` grants for the column, each with the rows that its own filters and its role's select grants let through. */
+/**
+ * `unmask` grants for the column, with the rows on which they hold: those that their own filters and their role's select
+ * grants let through. A role without a select grant here adds to all others, but only where one of them gives the column.
+ */
 function unmaskedRows(facts: Case, accesses: readonly Access[], column: Column): readonly RawRegion[] {
   const { rights, dataset, rules } = facts;
   if (rights.denials('unmask', dataset).some((right) => coversCell(right, dataset, column))) return [];
   const covering = rights.routes('unmask', dataset).filter((right) => coversCell(right, dataset, column));
-  return covering.map(({ held }) => {
+  return covering.flatMap(({ held }) => {
     const ofRole = accesses.filter((access) => access.via.has(held.grant.role));
-    const reached = ofRole.filter((access) => access.covers(column)).map((access) => access.filter.predicate);
-    const rows: Predicate = ofRole.length === 0 ? ALWAYS : anyOf(reached);
-    return { grant: held.grant.id, rows: allOf([rules.filterOf(held).predicate, rows]) };
+    const reached = (ofRole.length === 0 ? accesses : ofRole).filter((access) => access.covers(column));
+    const own = rules.filterOf(held).predicate;
+    return reached.map((access) => ({ grant: held.grant.id, rows: allOf([own, access.filter.predicate]) }));
   });
 }
 

@@ -222,7 +222,7 @@ describe('cell by cell, against a naive reading of the rules', () => {
           for (const row of ROWS) compareRow(snapshot, new Set(policy.roles), decision, row);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 3000 },
     );
     expect(seen.rows).toBeGreaterThan(500);
     expect(seen.conditional).toBeGreaterThan(50);
