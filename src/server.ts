@@ -67,7 +67,11 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     cluster: config.cluster,
     sealer,
     lease: () => pool.lease(current().snapshot.connections),
-    fingerprint: async (principal, datasets) => (await current().forPrincipal(principal)).fingerprint(datasets),
+    inForce: async (principal, datasets) => {
+      const policy = current();
+      const fingerprint = (await policy.forPrincipal(principal)).fingerprint(datasets);
+      return { epoch: policy.snapshot.epoch, fingerprint };
+    },
     streamsMax: config.streamsMax,
   });
   const authenticator = createAuthenticator({

@@ -11,13 +11,18 @@ export interface EngineLease {
   release(): void;
 }
 
+export interface PolicyInForce {
+  readonly epoch: number;
+  readonly fingerprint: string;
+}
+
 export interface WorkerOptions {
   readonly cluster: string;
   readonly sealer: Sealer;
   /** The engine that serves the catalog in force now. */
   readonly lease: () => Promise<EngineLease>;
-  /** The policy fingerprint in force now for these datasets. */
-  readonly fingerprint: (principal: Principal, datasets: readonly string[]) => Promise<string>;
+  /** What is in force now: the policy epoch and the fingerprint for these datasets. */
+  readonly inForce: (principal: Principal, datasets: readonly string[]) => Promise<PolicyInForce>;
   readonly streamsMax: number;
   readonly now?: () => number;
 }
@@ -29,8 +34,7 @@ export function createWorker(options: WorkerOptions): Worker {
     redeem: async (sealed, principal, signal) => {
       const ticket = decodeTicket(options.sealer.open('ticket', sealed));
       checkTicket(ticket, principal, options.cluster, now());
-      if ((await options.fingerprint(principal, ticket.datasets)) !== ticket.fingerprint)
-        fail('policy.changed', 'the policy changed since this query was planned; run it again');
+      checkPolicy(ticket, await options.inForce(principal, ticket.datasets));
       if (open >= options.streamsMax) fail('limit.busy', `${options.streamsMax} streams are open; try again later`);
       open++;
       try {
@@ -49,6 +53,13 @@ function checkTicket(ticket: Ticket, principal: Principal, cluster: string, nowM
   if (ticket.cluster !== cluster) fail('ticket.invalid', 'this ticket was made by another cluster');
   if (ticket.subject !== principal.subject) fail('ticket.principal', 'this ticket belongs to another principal');
   if (ticket.expiresAtMs <= nowMs) fail('ticket.expired', 'this ticket has expired; run the query again');
+}
+
+/** A finished answer about policies has no datasets of its own: any change makes it stale. */
+function checkPolicy(ticket: Ticket, now: PolicyInForce): void {
+  const stale = ticket.task.kind === 'inline' && ticket.epoch !== now.epoch;
+  if (stale || ticket.fingerprint !== now.fingerprint)
+    fail('policy.changed', 'the policy changed since this query was planned; run it again');
 }
 
 async function startTask(task: Task, options: WorkerOptions, signal: AbortSignal): Promise<BatchSource> {

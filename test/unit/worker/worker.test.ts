@@ -1,3 +1,4 @@
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '#src/engine/index.js';
 import type { BatchSource, Principal } from '#src/model.js';
@@ -22,7 +23,7 @@ const ticket: Ticket = {
 const sealed = (change: Partial<Ticket> = {}): Uint8Array => sealer.seal('ticket', encodeTicket({ ...ticket, ...change }));
 
 /** A worker over an engine that answers nothing, with counters of what it holds. */
-function fakeWorker({ fingerprint = 'f1', nowMs = 0, streamsMax = 2, fails = false } = {}) {
+function fakeWorker({ epoch = 4, fingerprint = 'f1', nowMs = 0, streamsMax = 2, fails = false } = {}) {
   const held = { leases: 0, sources: 0, ran: [] as string[] };
   const engine = {
     run: async (_catalog: unknown, sql: string): Promise<BatchSource> => {
@@ -39,7 +40,7 @@ function fakeWorker({ fingerprint = 'f1', nowMs = 0, streamsMax = 2, fails = fal
       held.leases++;
       return { engine, release: () => void held.leases-- };
     },
-    fingerprint: async () => fingerprint,
+    inForce: async () => ({ epoch, fingerprint }),
     streamsMax,
     now: () => nowMs,
   });
@@ -70,6 +71,15 @@ describe('a ticket', () => {
     const { held, redeem } = fakeWorker(options);
     await expect(redeem(bytes)).rejects.toMatchObject({ code });
     expect(held).toEqual({ leases: 0, sources: 0, ran: [] });
+  });
+
+  test('that holds a finished answer is good for its epoch only', async () => {
+    const ipc = tableToIPC(tableFromArrays({ x: [1, 2] }), 'stream');
+    const inline = sealed({ task: { kind: 'inline', ipc } });
+    await expect(fakeWorker({ epoch: 4 }).redeem(inline)).rejects.toMatchObject({ code: 'policy.changed' });
+    const { source } = await fakeWorker({ epoch: 3 }).redeem(inline);
+    expect((await source.next())?.rows).toBe(2);
+    expect(await source.next()).toBeNull();
   });
 
   test('beyond the stream limit is refused, and served again after one ended', async () => {
