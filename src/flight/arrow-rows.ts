@@ -3,7 +3,7 @@ import { type Data, makeData, RecordBatch, RecordBatchStreamWriter, type Schema,
 import type { BatchSource } from '../model.ts';
 import { type IpcMessages, schemaMessage, splitIpcStream } from '../wire/index.ts';
 
-export type Cell = string | number | Uint8Array | null;
+export type Cell = string | number | boolean | Uint8Array | readonly string[] | null;
 
 const BATCH_BYTES = 1024 * 1024;
 const FIXED_CELL_BYTES = 8;

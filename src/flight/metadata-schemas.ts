@@ -58,6 +58,28 @@ export const FOREIGN_KEYS: Schema = new Schema([
   required('delete_rule', new Uint8()),
 ]);
 
+export const XDBC_TYPES: Schema = new Schema([
+  required('type_name', text),
+  required('data_type', new Int32()),
+  optional('column_size', new Int32()),
+  optional('literal_prefix', text),
+  optional('literal_suffix', text),
+  optional('create_params', new List(required('item', text))),
+  required('nullable', new Int32()),
+  required('case_sensitive', new Bool()),
+  required('searchable', new Int32()),
+  optional('unsigned_attribute', new Bool()),
+  required('fixed_prec_scale', new Bool()),
+  optional('auto_increment', new Bool()),
+  optional('local_type_name', text),
+  optional('minimum_scale', new Int32()),
+  optional('maximum_scale', new Int32()),
+  required('sql_data_type', new Int32()),
+  optional('datetime_subcode', new Int32()),
+  optional('num_prec_radix', new Int32()),
+  optional('interval_precision', new Int32()),
+]);
+
 const infoMapEntry: Struct = new Struct([required('key', new Int32()), optional('value', new List(optional('item', new Int32())))]);
 
 export const SQL_INFO_MAP: Map_ = new Map_(required('entries', infoMapEntry) as Field<Struct<{ key: DataType; value: DataType }>>);

@@ -3,8 +3,19 @@ import type { Schema } from 'apache-arrow';
 import type { VisibleCatalog, VisibleTable } from '../planner/index.ts';
 import { encapsulatedSchema, type IpcMessages, type MetadataCommand, type TableFilter } from '../wire/index.ts';
 import { type Cell, rowsToIpc } from './arrow-rows.ts';
-import { CATALOGS, DB_SCHEMAS, FOREIGN_KEYS, PRIMARY_KEYS, SQL_INFO, TABLE_TYPES, TABLES, TABLES_WITH_SCHEMA } from './metadata-schemas.ts';
+import {
+  CATALOGS,
+  DB_SCHEMAS,
+  FOREIGN_KEYS,
+  PRIMARY_KEYS,
+  SQL_INFO,
+  TABLE_TYPES,
+  TABLES,
+  TABLES_WITH_SCHEMA,
+  XDBC_TYPES,
+} from './metadata-schemas.ts';
 import { type InfoValue, sqlInfo } from './sql-info.ts';
+import { xdbcTypes } from './xdbc-types.ts';
 
 const TABLE_TYPE_NAMES: readonly string[] = ['TABLE', 'VIEW'];
 
@@ -24,15 +35,19 @@ export function metadataSchema(command: MetadataCommand): Schema {
       return PRIMARY_KEYS;
     case 'foreignKeys':
       return FOREIGN_KEYS;
+    case 'xdbcTypes':
+      return XDBC_TYPES;
   }
 }
 
 /** Sorted as Flight SQL asks. Keys are not known to the catalog, so their tables are empty. */
 export function metadataResult(command: MetadataCommand, catalog: VisibleCatalog, infos: ReadonlyMap<number, InfoValue>): IpcMessages {
-  return command.kind === 'sqlInfo' ? sqlInfo(infos, command.codes) : rowsToIpc(metadataSchema(command), rowsOf(command, catalog));
+  if (command.kind === 'sqlInfo') return sqlInfo(infos, command.codes);
+  if (command.kind === 'xdbcTypes') return xdbcTypes(command.dataType);
+  return rowsToIpc(metadataSchema(command), rowsOf(command, catalog));
 }
 
-function rowsOf(command: Exclude<MetadataCommand, { kind: 'sqlInfo' }>, catalog: VisibleCatalog): Cell[][] {
+function rowsOf(command: Exclude<MetadataCommand, { kind: 'sqlInfo' | 'xdbcTypes' }>, catalog: VisibleCatalog): Cell[][] {
   switch (command.kind) {
     case 'catalogs':
       return [[catalog.catalogName]];

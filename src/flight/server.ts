@@ -36,6 +36,9 @@ export interface FlightServer extends AsyncDisposable {
   drain(graceMs: number): Promise<void>;
 }
 
+const MAX_STREAMS_PER_CONNECTION = 1000;
+const KEEPALIVE_MS = 120_000;
+const KEEPALIVE_TIMEOUT_MS = 60_000;
 const SERVICE = '/arrow.flight.protocol.FlightService';
 
 /** Rejects when the address cannot be bound. */
@@ -48,6 +51,10 @@ export async function createFlightServer(options: FlightServerOptions): Promise<
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.max_send_message_length': -1,
     'grpc.enable_channelz': 0,
+    'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
+    // A client whose machine vanished would hold its streams for ever.
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     // Each stream bounds its own queue; Node's 10 MB per connection would refuse further streams beside slow readers.
     'grpc-node.max_session_memory': Number.MAX_SAFE_INTEGER,
   });

@@ -20,7 +20,8 @@ export type MetadataCommand =
   | { readonly kind: 'tableTypes' }
   | { readonly kind: 'primaryKeys' }
   /** Exported, imported and cross-reference keys share one result schema. */
-  | { readonly kind: 'foreignKeys' };
+  | { readonly kind: 'foreignKeys' }
+  | { readonly kind: 'xdbcTypes'; readonly dataType: number | undefined };
 
 /** Absent = no filter; an empty catalog or schema asks for objects without one. */
 export interface TableFilter {
@@ -67,6 +68,10 @@ const READERS: Readonly<Record<string, { readonly codec: Codec; readonly read: (
   CommandGetExportedKeys: reader('CommandGetExportedKeys', () => ({ kind: 'foreignKeys' })),
   CommandGetImportedKeys: reader('CommandGetImportedKeys', () => ({ kind: 'foreignKeys' })),
   CommandGetCrossReference: reader('CommandGetCrossReference', () => ({ kind: 'foreignKeys' })),
+  CommandGetXdbcTypeInfo: reader('CommandGetXdbcTypeInfo', (fields) => ({
+    kind: 'xdbcTypes',
+    dataType: fields.optionalNumber('dataType'),
+  })),
 };
 
 /** Reads `FlightDescriptor.cmd` (request.malformed) or, with its own code, `Ticket.ticket`. */

@@ -35,8 +35,13 @@ export class Fields {
   }
 
   number(name: string): number {
+    return this.optionalNumber(name) ?? 0;
+  }
+
+  /** undefined when the field was not sent at all. */
+  optionalNumber(name: string): number | undefined {
     const value = this.#values[name];
-    return typeof value === 'number' ? value : 0;
+    return typeof value === 'number' ? value : undefined;
   }
 
   boolean(name: string): boolean {

@@ -88,6 +88,7 @@ describe('metadata', () => {
     ['CommandGetTables', { table_types: ['VIEW'] }, 1],
     ['CommandGetTableTypes', {}, 2],
     ['CommandGetPrimaryKeys', { table: 'orders' }, 0],
+    ['CommandGetXdbcTypeInfo', { data_type: 93 }, 2],
   ])('%s %o streams under the schema that FlightInfo and GetSchema promise', async (command, fields, rows) => {
     const info = await client.info(command, fields);
     const table = await client.get(info.endpoint[0]?.ticket.ticket ?? Buffer.alloc(0));
@@ -110,10 +111,15 @@ describe('metadata', () => {
 describe('refusals', () => {
   test.each([
     ['CommandStatementUpdate', 'CommandStatementUpdate is not supported: this server reads only'],
-    ['CommandGetXdbcTypeInfo', 'CommandGetXdbcTypeInfo is not supported'],
+    ['CommandStatementSubstraitPlan', 'CommandStatementSubstraitPlan is not supported'],
   ])('%s by name', async (command, message) => {
-    expect(await failureOf(client.info(command))).toEqual({ status: 'UNIMPLEMENTED', message });
-    expect(await failureOf(getSchema(command))).toEqual({ status: 'UNIMPLEMENTED', message });
+    const cmd = encode('Any', { type_url: `type.googleapis.com/arrow.flight.protocol.sql.${command}` });
+    for (const method of ['GetFlightInfo', 'GetSchema']) {
+      expect(await failureOf(client.unary(method, encode('FlightDescriptor', { type: 2, cmd })))).toEqual({
+        status: 'UNIMPLEMENTED',
+        message,
+      });
+    }
     expect(fake.audits).toMatchObject([
       { command, outcome: 'refused' },
       { command, outcome: 'refused' },

@@ -31,6 +31,27 @@ const EXPECTED: Record<string, string[]> = {
     'update_rule Uint8!',
     'delete_rule Uint8!',
   ],
+  XDBC_TYPES: [
+    'type_name Utf8!',
+    'data_type Int32!',
+    'column_size Int32',
+    'literal_prefix Utf8',
+    'literal_suffix Utf8',
+    'create_params List<Utf8>',
+    'nullable Int32!',
+    'case_sensitive Bool!',
+    'searchable Int32!',
+    'unsigned_attribute Bool',
+    'fixed_prec_scale Bool!',
+    'auto_increment Bool',
+    'local_type_name Utf8',
+    'minimum_scale Int32',
+    'maximum_scale Int32',
+    'sql_data_type Int32!',
+    'datetime_subcode Int32',
+    'num_prec_radix Int32',
+    'interval_precision Int32',
+  ],
 };
 
 const shown = (field: { name: string; type: unknown; nullable: boolean }) => `${field.name} ${field.type}${field.nullable ? '' : '!'}`;

@@ -74,6 +74,7 @@ test('the stream of every command has the schema that FlightInfo promised, byte 
     { kind: 'tableTypes' },
     { kind: 'primaryKeys' },
     { kind: 'foreignKeys' },
+    { kind: 'xdbcTypes', dataType: 4 },
   ];
   const infos = new Map([[1, { child: 'text', value: '1' } as const]]);
   for (const command of commands) {

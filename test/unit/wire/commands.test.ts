@@ -31,6 +31,8 @@ describe('commands', () => {
     ],
     ['CommandGetTableTypes', {}, { kind: 'tableTypes' }],
     ['CommandGetPrimaryKeys', { table: 't' }, { kind: 'primaryKeys' }],
+    ['CommandGetXdbcTypeInfo', {}, { kind: 'xdbcTypes', dataType: undefined }],
+    ['CommandGetXdbcTypeInfo', { data_type: -5 }, { kind: 'xdbcTypes', dataType: -5 }],
     ['CommandStatementUpdate', { query: 'DELETE' }, { kind: 'unsupported', name: 'CommandStatementUpdate' }],
   ])('%s %o', (name, fields, expected) => {
     const bytes = encodeAny(name, fields);
