@@ -26,18 +26,20 @@ export class YamlNode {
   readonly #file: YamlFile;
   readonly #node: unknown;
   readonly #what: string;
-  readonly #parentLine: number | null;
+  /** Where a mapping's value is complained about: the line of its key. */
+  readonly #keyLine: number | null;
 
-  constructor(file: YamlFile, node: unknown, what: string, parentLine: number | null) {
+  constructor(file: YamlFile, node: unknown, what: string, keyLine: number | null) {
     this.#file = file;
     this.#node = node;
     this.#what = what;
-    this.#parentLine = parentLine;
+    this.#keyLine = keyLine;
   }
 
   get position(): Position {
     const range = (this.#node as Node | null | undefined)?.range;
-    return { file: this.#file.name, line: range ? this.#file.lines.linePos(range[0]).line : this.#parentLine };
+    const own = range ? this.#file.lines.linePos(range[0]).line : null;
+    return { file: this.#file.name, line: this.#keyLine ?? own };
   }
 
   problem(text: string): undefined {
@@ -74,7 +76,7 @@ export class YamlNode {
       this.problem(`${this.#what} must be a list`);
       return [];
     }
-    return this.#node.items.map((item) => new YamlNode(this.#file, item, this.#what, this.position.line));
+    return this.#node.items.map((item) => new YamlNode(this.#file, item, this.#what, null));
   }
 
   get isMapping(): boolean {
