@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { SluiceError } from '../errors.ts';
 import { encodeFlightData, encodeFramePrefix } from '../wire/index.ts';
 import { releaseAfterFlush, trackSession } from './session-flush.ts';
 
@@ -65,7 +66,7 @@ function writeDirect(
       stream.off('close', onClose);
       if (error) releaseAfterFlush(session, release);
       else release();
-      if (error) reject(error);
+      if (error) reject(broken(error));
       else resolve();
     };
     const onClose = (): void => settle(new Error('the stream closed before its bytes left'));
@@ -82,19 +83,24 @@ async function writeCopy(call: RawCall, header: Uint8Array, body: Uint8Array, re
   const message = copyAndRelease(header, body, release);
   const closed = new AbortController();
   // grpc-js drops the callback of a cancelled call, so its end counts as well.
-  const broken = once(call, 'close', { signal: closed.signal }).then(() => {
-    throw new Error('the call closed before its bytes left');
+  const cut = once(call, 'close', { signal: closed.signal }).then(() => {
+    throw broken(new Error('the call closed before its bytes left'));
   });
   const written = new Promise<void>((resolve, reject) => {
-    call.write(message, (error?: Error | null) => (error ? reject(error) : resolve()));
+    call.write(message, (error?: Error | null) => (error ? reject(broken(error)) : resolve()));
   });
   try {
-    await Promise.race([written, broken]);
+    await Promise.race([written, cut]);
   } finally {
-    broken.catch(() => {});
+    cut.catch(() => {});
     written.catch(() => {});
     closed.abort();
   }
+}
+
+/** A stream breaks only because the client or the network went away. */
+function broken(error: Error): SluiceError {
+  return new SluiceError('request.cancelled', 'the client went away', error);
 }
 
 function copyAndRelease(header: Uint8Array, body: Uint8Array, release: () => void): Buffer {

@@ -3,7 +3,7 @@
  * The signal fires on cancel, deadline, shutdown and also after a normal end, so that nothing outlives its request.
  */
 import { randomUUID } from 'node:crypto';
-import { Metadata } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import type { AuditEntry, AuditLog } from '../audit.ts';
 import type { Authenticator } from '../auth/index.ts';
 import { ERRORS, fail, SluiceError, toSluiceError } from '../errors.ts';
@@ -45,7 +45,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export function serve(edge: Edge, method: string, call: RawCall, handler: RpcHandler): void {
   const lifetime = new AbortController();
   const running = run(edge, method, call, handler, lifetime)
-    .catch((error: unknown) => edge.logger.error({ err: error, method }, 'request ended abnormally'))
+    .catch((error: unknown) => {
+      edge.logger.error({ err: error, method }, 'request ended abnormally');
+      call.emit('error', { code: status.INTERNAL, details: 'internal error' });
+    })
     .finally(() => edge.active.delete(lifetime));
   edge.active.set(lifetime, running);
 }

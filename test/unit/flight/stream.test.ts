@@ -1,3 +1,4 @@
+import { connect } from 'node:http2';
 import { type Metadata, Metadata as MetadataClass, type StatusObject, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
@@ -63,14 +64,23 @@ describe('a stream', () => {
   });
 
   test('of a client whose connection breaks frees all', async () => {
-    const other = await connectFlight({ port: fake.port, user: 'ada' });
     fake.source = { batches: 100, rows: BIG_ROWS, shared: true };
-    const stalled = other.stream('DoGet', TICKET);
+    const session = connect(`http://127.0.0.1:${fake.port}`);
+    session.on('error', () => {});
+    const authorization = client.authorization ?? '';
+    const stalled = session.request({
+      ':method': 'POST',
+      ':path': `${SERVICE}/DoGet`,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      authorization,
+    });
     stalled.on('error', () => {});
+    stalled.end(Buffer.concat([Buffer.from([0, 0, 0, 0, TICKET.length]), TICKET]));
     await eventually(() => fake.held.produced - fake.held.released === 3);
-    other.close();
-    stalled.cancel();
+    session.destroy();
     await eventually(allGivenBack);
+    expect(fake.audits).toMatchObject([{ method: 'DoGet', outcome: 'cancelled' }]);
   });
 
   test('cancelled while the source works is aborted and freed', async () => {
