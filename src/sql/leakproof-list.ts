@@ -12,7 +12,7 @@ export const ALWAYS: ReadonlySet<string> = words(`
   !~~ !~~* ~~ ~~* ~~~ ^@ || && <@ @> @ abs atan atan2 asinh array_contains array_distinct array_has array_has_all array_has_any
   array_position array_to_json array_value ascii bit_count bit_length bit_position cbrt ceil ceiling char_length
   character_length concat concat_ws contains damerau_levenshtein dayname day month year quarter dayofmonth dayofweek dayofyear isodow
-  isoyear week weekday weekofyear hour minute second degrees editdist3 encode ends_with epoch even exp floor
+  week weekday weekofyear hour minute second degrees editdist3 encode ends_with epoch even exp floor
   formatreadablesize format_bytes greatest least hash hex instr isfinite isinf isnan jaro_similarity jaro_winkler_similarity
   json_array json_quote json_valid lcase len length lower levenshtein list_contains list_distinct list_has list_has_all
   list_has_any list_position list_value list_zip ltrim md5 monthname octet_length ord position prefix radians replace reverse
@@ -45,7 +45,7 @@ export const OPERATORS: ReadonlySet<string> = new Set([
   'OPERATOR_UNPACK',
 ]);
 
-const PART = /^(year|month|day|quarter|week|dow|dayofweek|isodow|doy|dayofyear|hour|minute|second|epoch|isoyear|decade|century)$/i;
+const PART = /^(year|month|day|quarter|week|dow|dayofweek|isodow|doy|dayofyear|hour|minute|second|epoch|decade|century)$/i;
 const UNIT = /^(year|quarter|month|week|day|hour|minute|second)$/i;
 
 /** Never fail when the arguments are of these kinds; any one of the alternatives suffices. */

@@ -6,6 +6,8 @@ import type { SqlLimits } from './limits.ts';
 
 /** Bytes that a stored column value counts as; what a column really holds is data, not a bomb of the statement. */
 const COLUMN_BYTES = 16;
+/** Bytes of the smallest list element. */
+const ELEMENT_BYTES = 8;
 /** Stand-in for the value carried around a recursion; a step that doubles it is refused. */
 const RECURSION_BYTES = 4_096;
 
@@ -166,11 +168,16 @@ function callSize(node: Json, sizes: Sizes): number {
 /** The body runs once per element; folding feeds its own result back. */
 function lambdaSize(name: string, args: readonly Json[], lambda: Json, sizes: Sizes): number {
   const input = sum(args.filter((arg) => arg !== lambda).map((arg) => expressionSize(arg, sizes)));
-  const fold = LAMBDA_FOLD.has(name);
-  const element = fold ? Math.max(input, RECURSION_BYTES) : Math.max(input, sizes.column);
-  const body = scan(lambda['expr'], { ...sizes, column: element });
-  if (fold && body >= 2 * element) fail('sql.limit', `${name} doubles a value in each step`);
-  return Math.max(input, body) * (fold || body <= element ? 1 : Math.ceil(input / COLUMN_BYTES));
+  const body = (element: number): number => scan(lambda['expr'], { ...sizes, column: Math.max(element, sizes.column) });
+  if (LAMBDA_FOLD.has(name)) {
+    const carried = Math.max(input, RECURSION_BYTES);
+    if (body(carried) >= 2 * carried) fail('sql.limit', `${name} doubles a value in each step`);
+    return body(carried) + input * body(0);
+  }
+  // Many small elements cost the body's fixed part each; one large element costs its growth.
+  const large = Math.max(input, sizes.column);
+  const growth = (body(large) - body(0)) / Math.max(1, large - sizes.column);
+  return bounded(growth * input + Math.ceil(input / ELEMENT_BYTES) * body(0), sizes);
 }
 
 type Growth = (args: readonly Json[], sizes: readonly number[], name: string, limits: SqlLimits) => number;
