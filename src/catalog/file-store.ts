@@ -105,7 +105,7 @@ class DirectoryStore implements FileStore {
   #enqueue(work: () => Promise<void>): Promise<void> {
     const guarded = async (): Promise<void> => {
       if (this.#closed) return;
-      await work().catch((error: unknown) => this.#options.onProblems([`the policy directory can not be read: ${String(error)}`]));
+      await work();
     };
     this.#work = this.#work.then(guarded);
     return this.#work;
@@ -123,8 +123,21 @@ class DirectoryStore implements FileStore {
   async #read(): Promise<{ readonly loaded: Loaded; readonly signature: string }> {
     for (;;) {
       const signature = await this.#settled();
-      const loaded = await loadSnapshot(await readFiles(this.#directory), this.#load);
+      const loaded = await this.#tryLoad();
       if (this.#closed || signature === (await signatureOf(this.#directory, POLICY_FILES))) return { loaded, signature };
+    }
+  }
+
+  /** A fault of the file system or of a source is a problem like any other; the next edit tries again. */
+  async #tryLoad(): Promise<Loaded> {
+    try {
+      return await loadSnapshot(await readFiles(this.#directory), this.#load);
+    } catch (error) {
+      this.#load.columns.forget();
+      return {
+        snapshot: null,
+        problems: [`the policy directory can not be read: ${error instanceof Error ? error.message : String(error)}`],
+      };
     }
   }
 
@@ -144,7 +157,16 @@ class DirectoryStore implements FileStore {
     if (before !== null && JSON.stringify(contentOf(before), bigintAsText) === JSON.stringify(contentOf(loaded), bigintAsText)) return;
     const snapshot = { ...loaded, epoch: (before?.epoch ?? 0) + 1 };
     this.#snapshot = snapshot;
-    for (const listener of this.#listeners) listener(snapshot);
+    for (const listener of this.#listeners) this.#tell(listener, snapshot);
+  }
+
+  /** One that throws must not keep the others from hearing. */
+  #tell(listener: (snapshot: Snapshot) => void, snapshot: Snapshot): void {
+    try {
+      listener(snapshot);
+    } catch (error) {
+      this.#options.onProblems([`a listener failed: ${error instanceof Error ? error.message : String(error)}`]);
+    }
   }
 }
 

@@ -3,5 +3,4 @@
  * Reads the policy directory only; it decides nothing and opens no data (column types are given to it).
  * Errors: policy.invalid at start. Later faults are reported and the last good set stays in force.
  */
-export { createFileStore, type FileStore, type FileStoreOptions } from './file-store.ts';
-export type { ColumnsDraft, ColumnType, Finding, MetadataStore, ResolvedColumns } from './types.ts';
+export { createFileStore, type FileStore } from './file-store.ts';

@@ -8,8 +8,6 @@ import { checkFilterRule, checkMaskRule } from './check-rules.ts';
 import { coversColumn, coversDataset, type ObjectPattern, parseObject } from './names.ts';
 import type { PolicyFinding, PolicySubject, Report } from './types.ts';
 
-export type { PolicyFinding } from './types.ts';
-
 const ACTIONS: readonly string[] = ['select', 'unmask', 'describe', 'audit'];
 
 /** What the check needs besides the snapshot. */

@@ -3,6 +3,6 @@
  * Does no I/O and builds no SQL: a decision is a plain value.
  * Errors: policy.invalid when a snapshot's model or lines do not load. A denial is a value, not an error.
  */
-export { type CheckOptions, checkPolicy, type PolicyFinding } from './check.ts';
+export { checkPolicy } from './check.ts';
 export { compilePolicy, type Policy, type PrincipalPolicy } from './policy.ts';
 export { describeMask, describePredicate } from './words.ts';

@@ -48,6 +48,7 @@ export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
       if (byFacts.size >= PRINCIPALS_MAX && oldest !== undefined) byFacts.delete(oldest);
       const made = compile(principal, facts);
       byFacts.set(facts, made);
+      made.catch(() => byFacts.delete(facts));
       return made;
     },
   };

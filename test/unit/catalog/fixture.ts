@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createFileStore, type FileStore, type FileStoreOptions } from '#src/catalog/index.js';
+import { createFileStore, type FileStore, type FileStoreOptions } from '#src/catalog/file-store.js';
 import { checkPolicy } from '#src/policy/index.js';
 
 export const FILES: Readonly<Record<string, string>> = {

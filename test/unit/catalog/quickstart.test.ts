@@ -2,7 +2,8 @@
 import { scryptSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { createFileStore, type FileStore, type ResolvedColumns } from '#src/catalog/index.js';
+import { createFileStore, type FileStore } from '#src/catalog/index.js';
+import type { ResolvedColumns } from '#src/catalog/types.js';
 import { createAnalyzer } from '#src/engine/index.js';
 import { checkPolicy, compilePolicy, describeMask, describePredicate } from '#src/policy/index.js';
 import { supportsMask, toPredicate } from '#src/sql/index.js';
