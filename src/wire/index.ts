@@ -3,10 +3,9 @@
  * Pure: no I/O but reading proto/*.proto at start; no policy, no SQL. Owns protobufjs.
  * Sizes are bytes, times are Unix milliseconds. Garbage in fails with request.malformed or ticket.invalid.
  */
-export type { MetadataCommand, PreparedStatement, SqlCommand, TableFilter } from './commands.ts';
+export type { MetadataCommand, SqlCommand, TableFilter } from './commands.ts';
 export { commandName, decodeCommand, decodeCreatePrepared, encodePreparedStatement, encodeTaskTicket } from './commands.ts';
 export { encodeFlightData, encodeFramePrefix } from './flight-data.ts';
-export type { Action, FlightInfo } from './flight-messages.ts';
 export {
   decodeAction,
   decodeDescriptor,
@@ -20,7 +19,7 @@ export {
 } from './flight-messages.ts';
 export type { IpcMessages } from './ipc.ts';
 export { encapsulatedSchema, schemaMessage, splitIpcStream } from './ipc.ts';
-export type { Sealer, SealKey, SealPurpose } from './seal.ts';
+export type { Sealer } from './seal.ts';
 export { createSealer } from './seal.ts';
-export type { PreparedHandle, SessionToken, Ticket } from './ticket.ts';
+export type { Ticket } from './ticket.ts';
 export { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket } from './ticket.ts';
