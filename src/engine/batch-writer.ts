@@ -57,6 +57,11 @@ export class BatchWriter {
     this.#regions.push(new BufferRegion(this.#end, 0));
   }
 
+  /** Clears behind the newest buffer's `length` bytes again. */
+  clearPadding(start: number, length: number): void {
+    this.bytes.fill(0, start + length, this.#end);
+  }
+
   int32(offset: number, length: number): Int32Array {
     return new Int32Array(this.memory, offset, length);
   }

@@ -53,9 +53,9 @@ export interface ColumnType {
   readonly direct: DirectCopy | null;
 }
 
-/** `width`: bytes in DuckDB's vector; `widen`: integers become 128-bit decimals. */
+/** `width`: bytes in DuckDB's vector; `widen`: integers become 128-bit decimals; `strings`: text. */
 export interface DirectCopy {
-  readonly kind: 'copy' | 'widen' | 'bool';
+  readonly kind: 'copy' | 'widen' | 'bool' | 'strings';
   readonly width: number;
 }
 

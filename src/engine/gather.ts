@@ -8,6 +8,7 @@ import type { ColumnType, Layout } from './column-type.ts';
 import { checkDecimalBounds, widenIntegers } from './decimal.ts';
 import { copyNative, copyOut } from './duckdb-c.ts';
 import { childOf, dataRange, type Piece, slice } from './piece.ts';
+import { stringBytes, writeStrings } from './strings.ts';
 import { expandBits, expandEnum } from './text-forms.ts';
 
 export function gather(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[]): void {
@@ -131,6 +132,22 @@ function copyValues(writer: BatchWriter, start: number, pieces: readonly Piece[]
 }
 
 function gatherText(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
+  if (pieces.some((piece) => piece.strings !== null)) gatherStrings(writer, pieces, rows);
+  else gatherConvertedText(writer, pieces, rows);
+}
+
+function gatherStrings(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
+  const offsets = writer.int32(writer.reserve(4 * (rows + 1)), rows + 1);
+  offsets[0] = 0;
+  let total = 0;
+  for (const { strings, from, rows: count } of pieces) total += strings === null ? 0 : stringBytes(strings, from, from + count);
+  const start = writer.reserve(total);
+  const target = { offsets, bytes: new DataView(writer.memory, start), row: 0, end: 0 };
+  for (const { strings, from, rows: count } of pieces) if (strings !== null) writeStrings(target, strings, from, from + count);
+  writer.clearPadding(start, total);
+}
+
+function gatherConvertedText(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
   const ranges = gatherOffsets(writer, pieces, rows);
   const total = ranges.reduce((sum, range) => sum + range.length, 0);
   let target = writer.addressAt(writer.reserve(total));

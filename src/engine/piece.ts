@@ -3,8 +3,10 @@
  * Comes from DuckDB's vector or from an array of the Arrow C data interface.
  */
 import { PADDING } from './batch-writer.ts';
-import type { ColumnType } from './column-type.ts';
+import type { ColumnType, DirectCopy } from './column-type.ts';
 import { type Address, api, copyOut, readInt32 } from './duckdb-c.ts';
+import type { Scratch } from './scratch.ts';
+import { loadStrings, type Strings, stringBytes } from './strings.ts';
 
 export interface Piece {
   readonly from: number;
@@ -19,6 +21,8 @@ export interface Piece {
   readonly dictionary: Dictionary | null;
   /** Values have the vector's layout. */
   readonly isVector: boolean;
+  /** Of a text vector. */
+  readonly strings: Strings | null;
 }
 
 /** An enum's texts. */
@@ -34,10 +38,11 @@ export function slice(piece: Piece, from: number, rows: number): Piece {
   return { ...piece, from: piece.from + from, rows };
 }
 
-export function vectorPiece(vector: Address, rows: number): Piece {
+export function vectorPiece(vector: Address, kind: DirectCopy['kind'], rows: number, scratch: Scratch): Piece {
   const values = api.vectorData(vector);
   const validity = api.vectorValidity(vector);
-  return { from: 0, rows, validity, values, data: 0, children: [], dictionary: null, isVector: true };
+  const strings = kind === 'strings' ? loadStrings(scratch, values, validity, rows) : null;
+  return { from: 0, rows, validity, values, data: 0, children: [], dictionary: null, isVector: true, strings };
 }
 
 const ARRAY_WORDS = 10;
@@ -65,6 +70,7 @@ function readArray(type: ColumnType, address: Address): Piece {
     children: type.children.map((child, index) => readArray(child, children[index] ?? 0)),
     dictionary: type.layout === 'enum' ? readDictionary(dictionary) : null,
     isVector: false,
+    strings: null,
   };
 }
 
@@ -92,7 +98,7 @@ export function measure(type: ColumnType, piece: Piece, from: number, rows: numb
       return bitmap + rows * type.width + PADDING;
     case 'text':
     case 'binary':
-      return bitmap + 4 * (rows + 1) + dataRange(piece, from, rows).length + 2 * PADDING;
+      return bitmap + 4 * (rows + 1) + textBytes(piece, from, rows) + 2 * PADDING;
     case 'bits':
       return bitmap + 4 * (rows + 1) + 8 * dataRange(piece, from, rows).length + 2 * PADDING;
     case 'enum':
@@ -119,6 +125,11 @@ export function childOf(piece: Piece, index: number): Piece {
   const child = piece.children[index];
   if (child === undefined) throw new Error('array without its child');
   return child;
+}
+
+function textBytes(piece: Piece, from: number, rows: number): number {
+  if (piece.strings === null) return dataRange(piece, from, rows).length;
+  return stringBytes(piece.strings, piece.from + from, piece.from + from + rows);
 }
 
 /** The range of `data`, or of the child's rows, that these rows cover. */

@@ -5,6 +5,7 @@ import { type Address, api, destroy, releaseStruct, resultValue, takeErrorData }
 import { gather } from './gather.ts';
 import { type Cursor, JobError, type Pulled, type SlotMemory } from './jobs.ts';
 import { measure, type Piece, readArrays, slice, vectorPiece } from './piece.ts';
+import { Scratch } from './scratch.ts';
 import { resultError } from './statement.ts';
 
 /** The first batches are small so that a reader sees rows early. */
@@ -13,6 +14,8 @@ const FIRST_BATCH_BYTES = 256 * 1024;
 const MAX_WAIT_MS = 100;
 /** A batch this small leaves its slot at once. */
 const COPY_BYTES = 64 * 1024;
+/** This thread's; a pull leaves nothing in it. */
+const scratch: Scratch = new Scratch();
 
 export function pull(cursor: Cursor, slot: SlotMemory, maxRows: number): Pulled {
   const room = slot.memory.byteLength - headerBytes(cursor.columns);
@@ -98,7 +101,7 @@ class Batch {
     });
     const header = writer.header(this.rows);
     const body = writer.length <= COPY_BYTES ? writer.bytes.slice(0, writer.length) : null;
-    return { kind: 'batch', header, body: body === null ? null : new Uint8Array(body), length: writer.length, rows: this.rows };
+    return { kind: 'batch', header, body, length: writer.length, rows: this.rows };
   }
 
   /** After a failure: the chunk the cursor came with stays the cursor's. */
@@ -109,6 +112,7 @@ class Batch {
   }
 
   free(): void {
+    scratch.reset();
     for (const array of this.#arrays) releaseStruct(Number(array[8]), array);
     for (const chunk of this.#chunks) destroy(api.destroyChunk, chunk);
   }
@@ -124,14 +128,13 @@ class Batch {
     const total = api.chunkSize(chunk);
     const pieces = this.#load(chunk, total);
     const rows = Math.min(total - from, this.#maxRows - this.rows);
-    const fits = this.#fit(pieces, from, rows);
+    const { rows: fits, bytes } = this.#fit(pieces, from, rows);
     if (fits === 0 || (fits < rows && this.rows > 0)) {
       this.#carry(chunk, from);
       if (this.rows > 0) return 'full';
       this.needed = this.#measure(pieces, from, 1);
       return 'grow';
     }
-    const bytes = this.#measure(pieces, from, fits);
     this.#parts.push({ pieces: pieces.map((piece) => slice(piece, from, fits)), bytes });
     this.#bytes += bytes;
     this.rows += fits;
@@ -145,18 +148,19 @@ class Batch {
     this.carried = { chunk, from };
   }
 
-  /** The largest number of rows that fits what is left. */
-  #fit(pieces: readonly Piece[], from: number, rows: number): number {
+  /** The largest number of rows that fits what is left, and the bytes they take. */
+  #fit(pieces: readonly Piece[], from: number, rows: number): { readonly rows: number; readonly bytes: number } {
     const left = this.#room - this.#bytes;
-    if (this.#measure(pieces, from, rows) <= left) return rows;
-    let low = 0;
-    let high = rows;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.#measure(pieces, from, middle) <= left) low = middle;
+    let best = { rows, bytes: this.#measure(pieces, from, rows) };
+    if (best.bytes <= left) return best;
+    best = { rows: 0, bytes: 0 };
+    for (let high = rows; high - best.rows > 1; ) {
+      const middle = (best.rows + high) >> 1;
+      const bytes = this.#measure(pieces, from, middle);
+      if (bytes <= left) best = { rows: middle, bytes };
       else high = middle;
     }
-    return low;
+    return best;
   }
 
   #measure(pieces: readonly Piece[], from: number, rows: number): number {
@@ -167,7 +171,7 @@ class Batch {
     const converted = this.#convert(chunk, rows);
     let next = 0;
     return this.#types.map((type, index) =>
-      type.direct === null ? (converted[next++] as Piece) : vectorPiece(api.chunkVector(chunk, index), rows),
+      type.direct === null ? (converted[next++] as Piece) : vectorPiece(api.chunkVector(chunk, index), type.direct.kind, rows, scratch),
     );
   }
 

@@ -186,6 +186,7 @@ function fixedWidth(format: string): number {
 /** Vectors whose values are Arrow's, or become so by widening. */
 function directCopy(id: number, type: Address): DirectCopy | null {
   if (id === TYPE.boolean) return { kind: 'bool', width: 1 };
+  if (id === TYPE.varchar) return { kind: 'strings', width: 16 };
   if (id === TYPE.decimal) {
     const width = VECTOR_WIDTHS[api.decimalStorage(type)] ?? 16;
     return { kind: width === 16 ? 'copy' : 'widen', width };
