@@ -1,6 +1,6 @@
 /** Broken, hostile and greedy requests: each gets a clear error, and the server lives on (invariants I2, I5, I7, I8, I11). */
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectFlight, type Failure, failureOf, type RawClient } from '../support/flight-client.ts';
@@ -190,7 +190,6 @@ describe('bytes', () => {
       ['a prepared statement', handle],
       ['a session token', session],
       ['SQL', Buffer.from('SELECT * FROM demo.orders')],
-      ['doubled', Buffer.concat([ticket, ticket])],
       ...[1, 16, 64, 4096, 1_000_000].map((size): [string, Uint8Array] => [`${size} random bytes`, randomBytes(size)]),
       ...Array.from({ length: 40 }, (_, i): [string, Uint8Array] => [
         `cut at ${i}`,
@@ -276,10 +275,10 @@ describe('credentials', () => {
 });
 
 describe('streams', () => {
-  test('300 streams reset in the middle free what they held', async () => {
+  test('120 streams reset in the middle free what they held', async () => {
     const info = await client.info('CommandStatementQuery', { query: 'SELECT * FROM demo.orders' });
     const ticket = info.endpoint[0]?.ticket.ticket ?? new Uint8Array();
-    for (let round = 0; round < 300; round++) await readOneThenCancel(client, ticket);
+    for (let round = 0; round < 120; round++) await readOneThenCancel(client, ticket);
     await vi.waitFor(async () => expect(await client.rows('SELECT count(*) AS n FROM demo.orders')).toEqual([{ n: 1_000_000 }]), {
       timeout: 10_000,
     });
@@ -302,7 +301,8 @@ describe('streams', () => {
   });
 
   test('a connection that goes away ends its queries', async () => {
-    const other = await connectFlight({ port: sluice.port, user: 'steward' });
+    await using wire = await cuttableWire(sluice.port);
+    await using other = await connectFlight({ port: wire.port, user: 'steward' });
     const ticket = (await other.info('CommandStatementQuery', { query: ENDLESS })).endpoint[0]?.ticket.ticket ?? new Uint8Array();
     for (let i = 0; i < 4; i++) {
       const stream = other.openStream(ticket);
@@ -310,12 +310,38 @@ describe('streams', () => {
       stream.resume();
     }
     await sleep(300);
-    other.close();
+    wire.cut();
     const started = performance.now();
     expect(await client.rows('SELECT count(*) AS n FROM demo.orders')).toEqual([{ n: 1_000_000 }]);
     expect(performance.now() - started).toBeLessThan(5000);
   });
 });
+
+/** A TCP relay whose connections can be torn as a network does, without a word of HTTP/2. */
+async function cuttableWire(target: number): Promise<AsyncDisposable & { readonly port: number; cut(): void }> {
+  const sockets = new Set<Socket>();
+  const relay = createServer((near) => {
+    const far = connect(target, '127.0.0.1');
+    for (const socket of [near, far]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  const cut = (): void => {
+    for (const socket of sockets) socket.resetAndDestroy();
+    sockets.clear();
+  };
+  return {
+    port: (relay.address() as AddressInfo).port,
+    cut,
+    [Symbol.asyncDispose]: async () => {
+      cut();
+      await new Promise((resolve) => relay.close(resolve));
+    },
+  };
+}
 
 function flipBit(bytes: Uint8Array, bit: number): Uint8Array {
   const copy = Uint8Array.from(bytes);

@@ -1,0 +1,61 @@
+/** The product as its own process, for what only a process shows: memory, signals, exit codes. Linux. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { STATE_DIRECTORY } from './server.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export interface ServerProcess extends AsyncDisposable {
+  readonly port: number;
+  /** Resident memory now and at its highest, MB. */
+  memory(): { readonly residentMb: number; readonly peakMb: number };
+  /** CPU seconds of all threads so far. */
+  cpuSeconds(): number;
+  readonly child: ChildProcess;
+}
+
+/** Resolves when the server says that it listens; rejects with its output when it ends before. */
+export function startServerProcess(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+  const env = { ...process.env, SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_STATE_DIR: STATE_DIRECTORY, ...settings };
+  const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const look = (line: string): void => {
+      output = `${output}${line}\n`.slice(-4000);
+      const port = /grpc:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      if (port !== undefined) resolve(describe(child, Number(port)));
+    };
+    for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', look);
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the server ended with ${code}\n${output}`)));
+  });
+}
+
+function describe(child: ChildProcess, port: number): ServerProcess {
+  const read = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
+  const megabytes = (status: string, field: string): number => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
+  return {
+    port,
+    child,
+    memory: () => {
+      const status = read('status');
+      return { residentMb: megabytes(status, 'VmRSS'), peakMb: megabytes(status, 'VmHWM') };
+    },
+    cpuSeconds: () => {
+      const fields = read('stat').split(') ').at(-1)?.split(' ') ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+    [Symbol.asyncDispose]: () => end(child),
+  };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const killer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  await exited;
+  clearTimeout(killer);
+}
