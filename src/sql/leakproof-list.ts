@@ -1,7 +1,7 @@
 /** The leakproof list: functions shown by test/unit/sql/leakproof.test.ts never to fail before a policy's filter. */
 
-/** What one argument must be: any expression, of a kind, a constant, a small integer constant, or a text constant that matches. */
-export type ArgumentRule = 'any' | 'text' | 'number' | 'date' | 'constant' | 'small' | RegExp;
+/** What one argument must be: any expression, of a kind, a bounded amount of an interval, a small integer constant, or a text constant that matches. */
+export type ArgumentRule = 'any' | 'text' | 'number' | 'date' | 'interval' | 'small' | RegExp;
 
 function words(list: string): ReadonlySet<string> {
   return new Set(list.split(/\s+/).filter((word) => word !== ''));
@@ -69,7 +69,13 @@ export const WITH_CONSTANTS: Readonly<Record<string, readonly (readonly Argument
   datetrunc: [[UNIT, 'date']],
   date_diff: [[UNIT, 'date', 'date']],
   datediff: [[UNIT, 'date', 'date']],
-  to_days: [['constant']],
-  to_months: [['constant']],
-  to_years: [['constant']],
+  to_days: [['interval']],
+  to_weeks: [['interval']],
+  to_months: [['interval']],
+  to_years: [['interval']],
+  to_hours: [['interval']],
+  to_minutes: [['interval']],
+  to_seconds: [['interval']],
+  range: [['small'], ['small', 'small'], ['small', 'small', 'small']],
+  generate_series: [['small'], ['small', 'small'], ['small', 'small', 'small']],
 };

@@ -8,7 +8,7 @@ import type { Dataset } from '../model.ts';
 import { child, constantOf, isObject, type Json, object, objects, text } from './ast.ts';
 import { AGGREGATES, ALWAYS, type ArgumentRule, OPERATORS, WITH_CONSTANTS } from './leakproof-list.ts';
 import { definitionsOf } from './names.ts';
-import { boundedInterval, kindOf, type Names, plainTemporal, solveNames } from './value-kind.ts';
+import { boundedAmount, boundedInterval, kindOf, type Names, plainTemporal, solveNames } from './value-kind.ts';
 
 /** Reasons why the statement is not leakproof; empty when it is. */
 export function classify(root: Json, datasets: readonly Dataset[]): readonly string[] {
@@ -92,8 +92,8 @@ function meets(arg: Json, need: ArgumentRule, names: Names): boolean {
   if (need === 'text' || need === 'number') return kindOf(arg, names) === need;
   if (need === 'date') return plainTemporal(arg, names);
   if (need === 'small') return isSmallConstant(arg);
+  if (need === 'interval') return boundedAmount(arg);
   const value = constantOf(arg);
-  if (need === 'constant') return typeof value === 'string' || typeof value === 'number';
   return typeof value === 'string' && need.test(value);
 }
 

@@ -11,6 +11,8 @@ export interface PlanEntry {
   readonly decision: AllowDecision;
   /** Keep the user's expressions from running on rows that the filter hides (docs/decisions/002). */
   readonly barrier: boolean;
+  /** Read below a view, by the right of the view's owner; it may be decided otherwise than the same dataset named by the user. */
+  readonly base?: boolean;
   /** For view datasets: the steward's SQL with every name qualified by the given plan catalog. */
   readonly viewSql?: (catalog: string) => string;
 }
@@ -24,6 +26,8 @@ export interface PlanCatalogInput {
 
 /** Schema of the source layer; no dataset may use it. */
 const SOURCE_SCHEMA = '__source';
+/** Schemas of what views read; no statement of a user resolves to them, since dataset schemas do not start with `__`. */
+const BASE_SCHEMA_PREFIX = '__base_';
 /** The engine's largest LIMIT: no row is cut, but no filter moves below it. */
 const NO_LIMIT = '9223372036854775807';
 
@@ -37,27 +41,29 @@ export function buildPlanCatalog(input: PlanCatalogInput): PlanCatalog {
 }
 
 function statements(input: PlanCatalogInput, catalog: string): readonly string[] {
-  const schemas = new Set([input.defaultSchema, ...input.entries.map(({ dataset }) => dataset.schema)]);
+  const schemas = new Set([input.defaultSchema, ...input.entries.map(schemaOf)]);
   const taken = new Set<string>();
-  for (const { dataset } of input.entries) {
-    const key = `${dataset.schema}.${dataset.name}`.toLowerCase();
-    if (dataset.schema.toLowerCase() === SOURCE_SCHEMA || taken.has(key))
+  for (const entry of input.entries) {
+    const key = target(entry, catalog).toLowerCase();
+    if (entry.dataset.schema.startsWith('__') || taken.has(key))
       fail('policy.invalid', 'two datasets of a plan share a name, or one uses a reserved schema');
     taken.add(key);
   }
-  return [
-    ...[SOURCE_SCHEMA, ...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog, schema)}`),
-    ...inOrder(input.entries, catalog).flatMap((entry) => [sourceLayer(entry, catalog, input.data), governedView(entry, catalog)]),
-  ];
+  const objects = inOrder(input.entries, catalog).flatMap((entry) => [
+    sourceLayer(entry, catalog, input.data),
+    governedView(entry, catalog),
+  ]);
+  // A dataset that is both named and read below a view has one source.
+  return [...[SOURCE_SCHEMA, ...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog, schema)}`), ...new Set(objects)];
 }
 
-/** Views after what they read: a qualified view text names its bases as `"catalog"."schema"."name"`. */
+/** Views after what they read: a qualified view text names its bases as `baseName` gives them. */
 function inOrder(entries: readonly PlanEntry[], catalog: string): readonly PlanEntry[] {
   const done: PlanEntry[] = entries.filter(({ viewSql }) => viewSql === undefined);
   let waiting = entries.filter(({ viewSql }) => viewSql !== undefined);
   while (waiting.length > 0) {
     const blocked = waiting.filter((entry) =>
-      waiting.some((other) => other !== entry && entry.viewSql?.(catalog).includes(target(other.dataset, catalog))),
+      waiting.some((other) => other !== entry && entry.viewSql?.(catalog).includes(target(other, catalog))),
     );
     if (blocked.length === waiting.length) fail('policy.invalid', 'views read each other in a circle');
     done.push(...waiting.filter((entry) => !blocked.includes(entry)));
@@ -66,8 +72,17 @@ function inOrder(entries: readonly PlanEntry[], catalog: string): readonly PlanE
   return done;
 }
 
-function target(dataset: Dataset, catalog: string): string {
-  return qualified(catalog, dataset.schema, dataset.name);
+function schemaOf({ dataset, base }: PlanEntry): string {
+  return base === true ? `${BASE_SCHEMA_PREFIX}${dataset.schema}` : dataset.schema;
+}
+
+function target(entry: PlanEntry, catalog: string): string {
+  return qualified(catalog, schemaOf(entry), entry.dataset.name);
+}
+
+/** What a steward's view reads in place of a dataset. */
+export function baseName(dataset: Dataset, catalog: string): string {
+  return qualified(catalog, `${BASE_SCHEMA_PREFIX}${dataset.schema}`, dataset.name);
 }
 
 function sourceName(dataset: Dataset, catalog: string): string {
@@ -106,13 +121,14 @@ function files(path: string): string {
 }
 
 /** Filter on raw values, then mask; every raw column is reached through an alias that no output column can capture. */
-function governedView({ dataset, decision, barrier }: PlanEntry, catalog: string): string {
+function governedView(entry: PlanEntry, catalog: string): string {
+  const { dataset, decision, barrier } = entry;
   const row: Row = { alias: identifier(freeAlias(dataset.columns)), columns: dataset.columns };
   const shown = visibleColumns(dataset, decision);
   const select = shown.map(({ column, treatment }) => `${outputColumn(column, treatment, row, barrier)} AS ${identifier(column.name)}`);
   const where = decision.rowFilter === null ? '' : ` WHERE ${predicateSql(decision.rowFilter, row)}`;
   const limit = barrier ? ` LIMIT ${NO_LIMIT}` : '';
-  return `CREATE VIEW ${target(dataset, catalog)} AS SELECT ${select.join(', ')} FROM ${sourceName(dataset, catalog)} AS ${row.alias}${where}${limit}`;
+  return `CREATE VIEW ${target(entry, catalog)} AS SELECT ${select.join(', ')} FROM ${sourceName(dataset, catalog)} AS ${row.alias}${where}${limit}`;
 }
 
 function freeAlias(columns: readonly Column[]): string {

@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { isObject } from './ast.ts';
 import type { GatedStatement } from './gate.ts';
+import { baseName } from './plan-catalog.ts';
 import { qualified } from './quote.ts';
 import type { CatalogReference, GatedTable } from './walk.ts';
 
@@ -30,7 +31,7 @@ export function qualify(sql: string, gated: Pick<GatedStatement, 'tables' | 'col
   return apply(bytes, splices);
 }
 
-/** For stewards' views: every table becomes `"planCatalog"."schema"."name"`. */
+/** For stewards' views: every table becomes the plan catalog's base view of the dataset. */
 export function qualifyView(sql: string, gated: Pick<GatedStatement, 'tables' | 'columnReferences'>, planCatalog: string): string {
   const bytes = Buffer.from(sql, 'utf8');
   const columns = gated.columnReferences.filter((reference) =>
@@ -38,7 +39,7 @@ export function qualifyView(sql: string, gated: Pick<GatedStatement, 'tables' | 
   );
   const tables = gated.tables.map((table) => ({
     ...nameSpan(bytes, table),
-    text: qualified(planCatalog, table.dataset.schema, table.dataset.name),
+    text: baseName(table.dataset, planCatalog),
   }));
   return apply(bytes, [...tables, ...columns.map((reference) => catalogSplice(bytes, reference, planCatalog))]);
 }

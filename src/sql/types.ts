@@ -112,9 +112,11 @@ export function checkValue(value: unknown, seen: (node: Json) => void): void {
   else if (Array.isArray(inner)) fail('sql.refused', 'a literal has an unexpected form');
 }
 
-/** 128-bit integers come as two halves. */
+/** 128-bit integers come as two halves, the open end of a slice as an empty list. */
 function checkWide(value: Json, seen: (node: Json) => void): void {
   seen(value);
-  const wide = Object.entries(value).every(([key, half]) => (key === 'upper' || key === 'lower') && typeof half === 'number');
+  const wide = Object.entries(value).every(([key, part]) =>
+    key === 'children' ? Array.isArray(part) && part.length === 0 : (key === 'upper' || key === 'lower') && typeof part === 'number',
+  );
   if (!wide) fail('sql.refused', 'a literal has an unexpected form');
 }

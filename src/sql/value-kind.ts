@@ -214,6 +214,12 @@ export function boundedInterval(node: Json): boolean {
   return unit !== undefined && count !== undefined && Math.abs(count) * unit <= MAX_STEP_DAYS;
 }
 
+/** The amount of an interval: a constant of at most a thousand years in days, whatever the unit. */
+export function boundedAmount(node: Json): boolean {
+  const amount = amountOf(node);
+  return amount !== undefined && Math.abs(amount) <= MAX_STEP_DAYS;
+}
+
 /** The parser wraps the amount of `INTERVAL 3 DAY` in casts and trunc. */
 function amountOf(node: Json): number | undefined {
   const value = constantOf(node);

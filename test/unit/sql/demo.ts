@@ -274,6 +274,8 @@ export async function analystEntries(demo: Demo, files: DemoFiles): Promise<read
   return [
     { dataset: customers, decision: allow(customers, region, masks), barrier: false },
     { dataset: orders, decision: allow(orders, region, masks), barrier: false },
+    { dataset: customers, decision: allow(customers, region, masks), barrier: false, base: true },
+    { dataset: orders, decision: allow(orders, region, masks), barrier: false, base: true },
     { dataset: view, decision: allow(view, null), barrier: false, viewSql: (catalog) => qualifyView(CUSTOMER_ORDERS, bases, catalog) },
   ];
 }

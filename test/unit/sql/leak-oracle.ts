@@ -4,7 +4,7 @@ const MARKERS: Readonly<Record<string, RegExp>> = {
   'social security number': /\b\d{3}-\d{2}-\d{4}\b/g,
   'telephone number': /\+\d{2} \d{3} \d{7}/g,
   'e-mail address': /[a-z][a-z.]*\d*@[a-z]/gi,
-  'card number': /\b4\d{15}\b/g,
+  'card number': /(?<![\d.])4\d{15}(?!\d)/g,
   'hidden region': /\b(?:US|APAC)\b/g,
   'date of birth': /\b19[4-9]\d-(?!01-01)\d{2}-\d{2}\b/g,
   'hidden column': /\bbalance\b/gi,
