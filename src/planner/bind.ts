@@ -100,8 +100,9 @@ async function gateView(sql: string, context: BindContext): Promise<BoundView> {
   return { sql, gated: gateStatement(ast, { resolve, functions: context.functions, limits: context.limits }) };
 }
 
-/** Collects a dataset and, for views, everything below it. */
+/** Collects what a statement names and, for views, everything below it. */
 class Expansion {
+  /** By name and by base: a view reads its bases by another right than the reader's own. */
   readonly entries = new Map<string, PlanEntry>();
   /** Views whose own text is not leakproof; what stands in it is not the reader's to know. */
   readonly notLeakproof: string[] = [];
@@ -113,19 +114,22 @@ class Expansion {
     this.#context = context;
   }
 
+  /** `path`: the views above this dataset, outermost first. */
   async add(dataset: Dataset, decision: AllowDecision, path: readonly string[]): Promise<void> {
-    if (this.entries.has(dataset.id)) return;
+    const base = path.length > 0;
+    const key = `${base ? 'base' : 'named'} ${dataset.id}`;
+    if (this.entries.has(key)) return;
     if (path.includes(dataset.id) || path.length > VIEW_DEPTH_MAX)
       fail('policy.invalid', 'a view refers to itself or is nested too deep; ask the data steward');
-    const entry = { dataset, decision, barrier: false };
+    const entry = { dataset, decision, base, barrier: false };
     if (dataset.source.kind !== 'view') {
-      this.entries.set(dataset.id, entry);
+      this.entries.set(key, entry);
       return;
     }
     const { sql, gated } = await bindView(dataset, dataset.source.sql, this.#context);
-    for (const base of gated.datasets) await this.#addBase(base, [...path, dataset.id]);
-    if (!gated.leakproof) this.notLeakproof.push(`the view ${dataset.schema}.${dataset.name}`);
-    this.entries.set(dataset.id, { ...entry, viewSql: (catalog) => qualifyView(sql, gated, catalog) });
+    for (const below of gated.datasets) await this.#addBase(below, [...path, dataset.id]);
+    if (!gated.leakproof) this.notLeakproof.push(base ? 'a view below' : `the view ${dataset.schema}.${dataset.name}`);
+    this.entries.set(key, { ...entry, viewSql: (catalog) => qualifyView(sql, gated, catalog) });
   }
 
   async #addBase(base: Dataset, path: readonly string[]): Promise<void> {

@@ -68,7 +68,9 @@ export function explainTable(bound: Bound, snapshot: Snapshot, rights: Principal
 /** What the statement names, then the bases that its views stand on, unless their very names are hidden. */
 function allDecisions(bound: Bound, rights: PrincipalPolicy, viewer: Viewer): readonly Decision[] {
   const named = new Set(bound.decisions.map(({ dataset }) => dataset));
-  const bases = bound.entries.filter(({ dataset }) => !named.has(dataset.id) && (viewer === 'auditor' || rights.mayDescribe(dataset)));
+  const bases = bound.entries.filter(
+    ({ dataset, base }) => base === true && !named.has(dataset.id) && (viewer === 'auditor' || rights.mayDescribe(dataset)),
+  );
   return [...bound.decisions, ...bases.map(({ decision }) => decision)];
 }
 

@@ -85,7 +85,7 @@ async function resolveView(view: Dataset, snapshot: Snapshot, source: SchemaSour
     const { gated, sql } = await bindView(view, text, context);
     const bases = gated.datasets.map((base) => snapshot.datasets.find(({ id }) => id === base.id) ?? base);
     if (bases.some((base) => base.columns.length === 0)) return null;
-    const entries = bases.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), barrier: false }));
+    const entries = bases.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), base: true, barrier: false }));
     const catalog = buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries, data: 'empty' });
     return (await source.analyzer.describe(catalog, qualifyView(sql, gated, catalog.name))).columns;
   } catch (error) {

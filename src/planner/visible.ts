@@ -30,7 +30,7 @@ async function describeDataset(analyzer: Analyzer, dataset: Dataset): Promise<Sc
   const flat: Dataset = { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
   const catalog = buildPlanCatalog({
     defaultSchema: dataset.schema,
-    entries: [{ dataset: flat, decision: allRaw(flat), barrier: false }],
+    entries: [{ dataset: flat, decision: allRaw(flat), base: false, barrier: false }],
     data: 'empty',
   });
   const { schema } = await analyzer.describe(catalog, `SELECT * FROM ${quote(dataset.schema)}.${quote(dataset.name)}`);

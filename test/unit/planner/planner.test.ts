@@ -84,6 +84,13 @@ describe('a view', () => {
     await expect(plan('SELECT * FROM sales')).rejects.toMatchObject({ code: 'dataset.unknown' });
   });
 
+  test('and a base of it in one statement keep their own shapes: no hidden column shows', async () => {
+    const { schema } = await plan('SELECT p.* FROM people_sales s JOIN people p ON p.name = s.name');
+    expect(schema.fields.map(({ name }) => name)).toEqual(['id', 'name', 'email', 'region', 'born']);
+    const { schema: other } = await plan('SELECT p.* FROM people p JOIN people_sales s USING (name)');
+    expect(other.fields.map(({ name }) => name)).toEqual(['id', 'name', 'email', 'region', 'born']);
+  });
+
   test('that leads back to itself is refused', async () => {
     await expect(plan('SELECT * FROM ring_a')).rejects.toMatchObject({ code: 'policy.invalid' });
   });
