@@ -212,9 +212,13 @@ export function resultValue(result: Address): ResultValue {
   return { a, b, c, d, e, f };
 }
 
+const handleCell = new BigUint64Array(1);
+
 /** Runs a `(handle*)` destructor and tolerates NULL. */
 export function destroy(destructor: (handle: Memory) => void, handle: Address): void {
-  if (handle !== 0) destructor(new BigUint64Array([BigInt(handle)]));
+  if (handle === 0) return;
+  handleCell[0] = BigInt(handle);
+  destructor(handleCell);
 }
 
 /** Runs a `(…, handle*)` constructor; returns [state, handle]. */
