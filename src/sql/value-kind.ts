@@ -54,7 +54,7 @@ function definitionKind(definition: Definition, names: Names): Kind {
 }
 
 function definitionPlain(definition: Definition, names: Names): boolean {
-  return typeof definition === 'string' ? kindOfType(definition) === 'temporal' : plainTemporal(definition, names);
+  return typeof definition === 'string' ? isPlainType(definition) : plainTemporal(definition, names);
 }
 
 export function kindOfType(type: string): Kind {
@@ -149,6 +149,11 @@ function arithmeticKind(kinds: readonly Kind[]): Kind {
   return kinds.every((kind) => kind === 'number' || kind === 'open') ? 'open' : 'unknown';
 }
 
+/** Arithmetic with a time zone fails on infinite and extreme times, which stored data may hold. */
+function isPlainType(type: string): boolean {
+  return kindOfType(type) === 'temporal' && !type.toUpperCase().includes('ZONE');
+}
+
 /** A date whose range is that of stored data or of literals with four-digit years, so that a bounded step can't leave the type. */
 export function plainTemporal(node: Json, names: Names): boolean {
   const next = (inner: Json): boolean => plainTemporal(inner, names);
@@ -156,7 +161,7 @@ export function plainTemporal(node: Json, names: Names): boolean {
     case 'COLUMN_REF':
       return names.plain.has(lastPart(node) ?? '');
     case 'CAST':
-      return kindOfType(castName(node)) === 'temporal' && (shortDate(node) || next(object(node['child'])));
+      return isPlainType(castName(node)) && (shortDate(node) || next(object(node['child'])));
     case 'CASE':
       return [...objects(node, 'case_checks').map((check) => object(check['then_expr'])), object(node['else_expr'])].every(
         (branch) => isNull(branch) || next(branch),
@@ -181,7 +186,7 @@ function shortDate(node: Json): boolean {
 function plainCall(node: Json, next: (inner: Json) => boolean): boolean {
   const called = text(node['function_name']).toLowerCase();
   const [first, second] = objects(node, 'children');
-  if (['now', 'today', 'get_current_timestamp', 'current_date'].includes(called)) return true;
+  if (called === 'today' || called === 'current_date') return true;
   if (['min', 'max', 'first', 'last', 'any_value'].includes(called)) return first !== undefined && next(first);
   if (called === 'date_trunc') return second !== undefined && next(second);
   if (called !== '+' && called !== '-') return false;
