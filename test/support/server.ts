@@ -1,6 +1,8 @@
 /** The product's own server in this process, on a free loopback port, with the demo data shared by all tests. */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '#src/config.js';
 import { createLogger } from '#src/log.js';
@@ -30,7 +32,10 @@ export type AuditRecord = Readonly<Record<string, unknown>> & {
 export async function startTestServer(settings: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const config = readConfig([], { SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_STATE_DIR: STATE_DIRECTORY, ...settings });
   const auditFile = join(config.stateDirectory, 'audit.jsonl');
-  const before = (await readFile(auditFile, 'utf8').catch(() => '')).length;
+  const before = await stat(auditFile).then(
+    ({ size }) => size,
+    () => 0,
+  );
   const problems: string[] = [];
   const server = await startServer(config, { logger: createLogger('silent'), onProblems: (found) => problems.push(...found) });
   return {
@@ -39,8 +44,8 @@ export async function startTestServer(settings: Readonly<Record<string, string>>
     uri: `grpc://127.0.0.1:${server.port}`,
     problems,
     audit: async () => {
-      const text = (await readFile(auditFile, 'utf8')).slice(before);
-      return text
+      const lines = await text(createReadStream(auditFile, { start: before }));
+      return lines
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as AuditRecord);
