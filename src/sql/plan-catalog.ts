@@ -156,11 +156,11 @@ function visibleColumns(dataset: Dataset, decision: AllowDecision): readonly Sho
   return shown;
 }
 
-/** coalesce(x, NULL) makes the engine flatten dictionaries, whose values may come from hidden rows. */
+/** TRY makes the engine write its values out anew: nothing above it meets a dictionary, whose values may come from hidden rows. */
 function outputColumn(column: Column, treatment: Shown['treatment'], row: Row, barrier: boolean): string {
   const raw = `${row.alias}.${identifier(column.name)}`;
   const value = treatment.kind === 'raw' ? raw : maskedValue(raw, column, treatment, row);
-  return barrier ? `coalesce(${value}, NULL)` : value;
+  return barrier ? `TRY(${value})` : value;
 }
 
 function maskedValue(raw: string, column: Column, treatment: Extract<Shown['treatment'], { kind: 'masked' }>, row: Row): string {

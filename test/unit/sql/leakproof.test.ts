@@ -148,7 +148,6 @@ async function attack(list: readonly string[], shape: string, barrier: boolean):
 }
 
 test('the generator reaches most functions and both paths', () => {
-  console.log(leakproof.size, barred.size, new Set(leakproof.values()).size);
   expect([...calls.values()].filter((list) => list.length > 0).length).toBeGreaterThan(380);
   expect(new Set(leakproof.values()).size).toBeGreaterThan(100);
   expect(new Set(barred.values()).size).toBeGreaterThan(200);
