@@ -88,7 +88,8 @@ function visible(mask: Exclude<Mask, { kind: 'null' }>, raw: string, type: strin
     case 'token':
       return digest(keyed(`CAST(${raw} AS VARCHAR)`), type, 'tok_', 24);
     case 'date':
-      return `TRY(date_trunc('${mask.unit}', ${raw}))`;
+      // The inner TRY keeps date_trunc from being tried on the file's least and largest values at planning, where it may fail.
+      return `TRY(date_trunc('${mask.unit}', TRY(${raw})))`;
     case 'round':
       return rounded(raw, mask.step, type);
   }

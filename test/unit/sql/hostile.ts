@@ -4,7 +4,7 @@ const VALUES: Readonly<Record<string, readonly [benign: string, ...hostile: stri
   VARCHAR: ["'a1'", "''", "'('", "'\\'", "'{'", "'-1'", "'9999999999999999999'"],
   BIGINT: ['2', '-1', '0', '9223372036854775807', '(-9223372036854775807 - 1)'],
   DOUBLE: ['0.5', "'inf'", "'nan'", '-1e300', '1e300'],
-  DATE: ["DATE '2020-02-02'", "DATE '5881580-07-10'", "DATE '-infinity'", "DATE '5877642-06-25 (BC)'"],
+  DATE: ["DATE '2020-02-02'", "DATE '5881580-07-10'", "DATE '-infinity'", "DATE '5877642-06-25 (BC)'", "DATE '9999-12-31'"],
   TIMESTAMP: [
     "TIMESTAMP '2020-02-02'",
     "TIMESTAMP '294247-01-10 04:00:54.775806'",
