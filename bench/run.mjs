@@ -3,8 +3,8 @@
  * Prints progress and writes the table in README.md. Needs Linux (/proc) and a built dist/.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureTestbed, extensionPath, PYTHON, TESTBED } from '../test/support/testbed.mjs';
@@ -15,6 +15,8 @@ import { tableOf } from './table.mjs';
 const ROUNDS = Number(process.argv[2] ?? 7);
 const THREADS = availableParallelism();
 const DIRECTORY = join(TESTBED, 'bench');
+/** This run's own, so that two runs do not change each other's users. */
+const SCRATCH = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 const LINEITEM = join(DIRECTORY, 'lineitem.parquet');
 const BATCHES = join(DIRECTORY, 'batches.arrows');
 const SELECT_ALL = 'SELECT * FROM lineitem';
@@ -38,12 +40,12 @@ const startPyarrow = () => startProcess(PYARROW, PYTHON, [file('pyarrow_server.p
 const startReady = () => startProcess('Sluice', process.execPath, [file('ready-server.mjs'), BATCHES]);
 
 function startSluice() {
-  const policies = join(DIRECTORY, 'policies');
+  const policies = join(SCRATCH, 'policies');
   writeBenchPolicies(policies, DIRECTORY);
   const env = {
     SLUICE_FLIGHT_LISTEN: '127.0.0.1:0',
     SLUICE_POLICIES: policies,
-    SLUICE_STATE_DIR: join(DIRECTORY, 'state'),
+    SLUICE_STATE_DIR: join(SCRATCH, 'state'),
     SLUICE_CLUSTER_KEY: CLUSTER_KEY,
   };
   return startProcess('Sluice', process.execPath, [file('../dist/main.js')], { env, ready: /grpc:\/\/127\.0\.0\.1:(\d+)/ });
@@ -161,4 +163,5 @@ try {
   report(results);
 } finally {
   await client.stop();
+  rmSync(SCRATCH, { recursive: true, force: true });
 }
