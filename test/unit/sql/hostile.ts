@@ -10,6 +10,7 @@ const VALUES: Readonly<Record<string, readonly [benign: string, ...hostile: stri
     "TIMESTAMP '294247-01-10 04:00:54.775806'",
     "TIMESTAMP 'infinity'",
     "TIMESTAMP '290309-12-22 (BC) 00:00:00'",
+    "TIMESTAMP '9999-12-31 23:59:59.999999'",
   ],
   'TIMESTAMP WITH TIME ZONE': [
     "TIMESTAMPTZ '2020-02-02 00:00:00+00'",

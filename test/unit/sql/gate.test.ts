@@ -1,0 +1,202 @@
+/** Names and scopes of the gate, limits on text, splicing, and the row-filter language. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkText, DEFAULT_SQL_LIMITS, gateStatement, qualify, qualifyView, sameExceptCatalog } from '#src/sql/index.js';
+import { Demo, parquet } from './demo.ts';
+
+let demo: Demo;
+beforeAll(async () => {
+  demo = await Demo.open();
+});
+afterAll(() => demo.close());
+
+const ORDERS = parquet('orders', '/x.parquet', { id: 'BIGINT', region: 'VARCHAR', d: 'DATE', z: 'TIMESTAMP WITH TIME ZONE' });
+
+async function code(sql: string): Promise<string> {
+  try {
+    await demo.gate(sql, [ORDERS]);
+    return 'passed';
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
+}
+
+test.each([
+  ['WITH a AS (SELECT 1) SELECT * FROM a', 'passed'],
+  ['WITH A AS (SELECT 1) SELECT * FROM a', 'passed'],
+  ['WITH a AS (SELECT * FROM b), b AS (SELECT 1) SELECT * FROM a', 'dataset.unknown'],
+  ['WITH a AS (SELECT * FROM a) SELECT * FROM a', 'dataset.unknown'],
+  ['WITH orders AS (SELECT * FROM orders) SELECT * FROM orders', 'passed'],
+  ['SELECT * FROM (WITH a AS (SELECT 1) SELECT * FROM a) x, a', 'dataset.unknown'],
+  ['WITH a AS (WITH b AS (SELECT 1) SELECT * FROM b) SELECT * FROM b', 'dataset.unknown'],
+  ['WITH a AS (SELECT 1) SELECT * FROM demo.a', 'dataset.unknown'],
+  ['WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 5) SELECT * FROM r', 'passed'],
+  ['WITH RECURSIVE r AS (SELECT n FROM r UNION ALL SELECT n + 1 FROM r) SELECT * FROM r', 'dataset.unknown'],
+  ['WITH RECURSIVE r(a, b) USING KEY (a) AS (SELECT 1, 2 UNION SELECT a, b FROM recurring.r) SELECT * FROM r', 'passed'],
+  ['SELECT (WITH a AS (SELECT 1) SELECT * FROM a), (SELECT * FROM a)', 'dataset.unknown'],
+  ['WITH a AS (SELECT 1) SELECT 1 WHERE EXISTS (SELECT 1 FROM a)', 'passed'],
+  ['WITH a AS MATERIALIZED (SELECT 1) FROM a UNION FROM a', 'passed'],
+  ['SELECT * FROM sluice.demo.orders, demo.orders b, "ORDERS" c', 'passed'],
+  ['SELECT * FROM other.demo.orders', 'dataset.unknown'],
+  ["SELECT list_aggregate([1], 'sum')", 'passed'],
+  ['SELECT x FROM orders GROUP BY GROUPING SETS ((region), ())', 'passed'],
+])('%s: %s', async (sql, expected) => {
+  expect(await code(sql)).toBe(expected);
+});
+
+test('hidden and missing datasets are told alike, in the words of the user', async () => {
+  await expect(demo.gate('SELECT * FROM "No Such".t', [ORDERS])).rejects.toMatchObject({
+    code: 'dataset.unknown',
+    message: 'dataset "No Such"."t" does not exist or may not be read',
+  });
+});
+
+test('a node, field or type that no rule knows is refused', async () => {
+  const options = { resolve: () => ORDERS, functions: demo.functions, limits: DEFAULT_SQL_LIMITS };
+  const tampered = async (from: string, to: string): Promise<unknown> =>
+    JSON.parse(JSON.stringify(await demo.parse('SELECT sum(id) FROM orders WHERE id > 1')).replace(from, to));
+  for (const [from, to] of [
+    ['"sample":null', '"sample":null,"novel":{"type":"SUBQUERY"}'],
+    ['"class":"COMPARISON"', '"class":"NOVEL"'],
+    ['"type":"BASE_TABLE"', '"type":"NOVEL"'],
+    ['"export_state":false', '"export_state":true'],
+    ['"type":"SELECT_NODE"', '"type":"CTE_NODE"'],
+  ] as const) {
+    const ast = await tampered(from, to);
+    expect(() => gateStatement(ast, options), to).toThrow();
+  }
+});
+
+test.each([
+  ['SELECT d + INTERVAL 3 MONTH, d - 5, d - d FROM orders', true],
+  ['SELECT z + INTERVAL 3 MONTH FROM orders', false],
+  ['SELECT sum(id) / count(*) AS share, round(avg(id), 2) FROM orders GROUP BY region', true],
+  ['SELECT x.share * 2 FROM (SELECT sum(id) / count(*) AS share FROM orders) x', true],
+  ["SELECT d + 5 FROM (SELECT CASE WHEN region = 'US' THEN DATE '5881580-07-10' ELSE d END AS d FROM orders)", false],
+  ['SELECT region::INTEGER FROM orders', true],
+  ['SELECT list_transform([region], x -> x) FROM orders', false],
+  ["SELECT regexp_matches(region, 'E') FROM orders", false],
+  ['SUMMARIZE orders', false],
+  ['DESCRIBE orders', true],
+])('leakproof: %s is %s', async (sql, expected) => {
+  expect((await demo.gate(sql, [ORDERS])).leakproof).toBe(expected);
+});
+
+describe('text', () => {
+  test.each([
+    ['', 'sql.empty'],
+    [' -- only /* a comment', 'sql.empty'],
+    ['/* nested /* comment */ */ ;', 'sql.empty'],
+    ['SELECT 1\0', 'sql.refused'],
+    ['SELECT \u001b', 'sql.refused'],
+    ['SELECT \ud800', 'sql.refused'],
+    [`SELECT ${'('.repeat(200)}`, 'sql.limit'],
+    [`SELECT '${'x'.repeat(300_000)}'`, 'sql.limit'],
+    [`SELECT 1${' AND 1'.repeat(5_000)}`, 'sql.limit'],
+  ])('%# is %s', (sql, expected) => {
+    expect(() => checkText(sql, DEFAULT_SQL_LIMITS)).toThrow(expect.objectContaining({ code: expected }));
+  });
+
+  test.each([
+    'SELECT\t1\r\n',
+    `SELECT '${'('.repeat(900)}'`,
+    `SELECT $$${'('.repeat(900)}$$`,
+    `SELECT 1 /* ${'('.repeat(900)} */`,
+    `SELECT "${'['.repeat(200)}"`,
+  ])('%# passes', (sql) => {
+    expect(() => checkText(sql, DEFAULT_SQL_LIMITS)).not.toThrow();
+  });
+});
+
+describe('splicing', () => {
+  test.each([
+    ['SELECT id FROM sluice.demo.orders', 'SELECT id FROM "p_1".demo.orders'],
+    [
+      `SELECT 'é', "Sluice" . /* c */ demo -- x\n . orders.id FROM SLUICE.demo."orders"`,
+      `SELECT 'é', "p_1" . /* c */ demo -- x\n . orders.id FROM "p_1".demo."orders"`,
+    ],
+    ['FROM y: sluice.demo.orders SELECT y.id', 'FROM y: "p_1".demo.orders SELECT y.id'],
+    ['SELECT id FROM demo.orders, orders', 'SELECT id FROM demo.orders, orders'],
+    ["SELECT 'sluice.demo.orders' AS sluice FROM sluice.demo.orders", 'SELECT \'sluice.demo.orders\' AS sluice FROM "p_1".demo.orders'],
+  ])('%s', async (sql, expected) => {
+    const target = { catalogName: 'sluice', planCatalog: 'p_1' };
+    const spliced = qualify(sql, await demo.gate(sql, [ORDERS]), target);
+    expect(spliced).toBe(expected);
+    expect(sameExceptCatalog(await demo.parse(sql), await demo.parse(spliced), target)).toBe(true);
+  });
+
+  test('a view names every table in full', async () => {
+    const sql = 'SELECT o.id FROM Orders o JOIN demo.orders ON true, sluice.demo.orders c';
+    const spliced = qualifyView(sql, await demo.gate(sql, [ORDERS]), 'p_1');
+    expect(spliced).toBe('SELECT o.id FROM "p_1"."demo"."orders" o JOIN "p_1"."demo"."orders" ON true, "p_1"."demo"."orders" c');
+    expect(sameExceptCatalog(await demo.parse(sql), await demo.parse(spliced), { planCatalog: 'p_1' })).toBe(true);
+  });
+
+  test('a changed statement is noticed', async () => {
+    const before = await demo.parse('SELECT id FROM sluice.demo.orders');
+    for (const other of [
+      'SELECT id FROM "p_1".demo.orders WHERE true',
+      'SELECT region FROM "p_1".demo.orders',
+      'SELECT id FROM "p_2".demo.orders',
+      'SELECT id FROM "p_1".hidden.orders',
+    ])
+      expect(sameExceptCatalog(before, await demo.parse(other), { planCatalog: 'p_1' }), other).toBe(false);
+  });
+});
+
+describe('row filters', () => {
+  test.each([
+    "region = 'EU' AND NOT (id > 5 OR id IS NULL)",
+    "region IN ('EU', principal.region) OR region = principal.region",
+    "id BETWEEN 1 AND 5 AND region LIKE 'E%'",
+    "d >= DATE '2020-01-01' AND year(d) = 2021 AND lower(region) <> 'us' AND d < current_date",
+    'true',
+    'active',
+    'region IS NOT NULL',
+    "region NOT IN ('a') AND region NOT LIKE '_b'",
+    'id = -1.5',
+    'region IN principal.region',
+  ])('%s is a filter', async (text) => {
+    await expect(demo.predicate(text)).resolves.toHaveProperty('kind');
+  });
+
+  test.each([
+    'true) UNION SELECT 2 WHERE (true',
+    'true) GROUP BY (1',
+    'true) ORDER BY (1',
+    'true) LIMIT (1',
+    'true) QUALIFY (true',
+    'true) HAVING (true',
+    'true) USING SAMPLE 5 --',
+    'true); SELECT (1',
+    'true) FROM orders WHERE (true',
+    'id IN (SELECT 1)',
+    'EXISTS (SELECT 1)',
+    "regexp_matches(region, 'a')",
+    'id + 1 = 2',
+    "getvariable('x') = 'y'",
+    'region LIKE principal.region',
+    "region LIKE 'a' ESCAPE 'b'",
+    'id::VARCHAR = 1',
+    'a.b = 1',
+    'NULL',
+    'id = NULL',
+    "lower(region, 'x') = 'a'",
+    'count(*) = 1',
+    'row_number() OVER () = 1',
+    'CASE WHEN true THEN true END',
+    "main.lower(region) = 'x' AND other.lower(region) = 'x'",
+    "'yes'",
+    '1',
+    'id = ?',
+  ])('%s is refused', async (text) => {
+    await expect(demo.predicate(text)).rejects.toMatchObject({ code: 'policy.invalid' });
+  });
+
+  test('equality with an attribute is membership', async () => {
+    expect(await demo.predicate('region = principal.region')).toEqual({
+      kind: 'in',
+      value: { kind: 'column', name: 'region' },
+      list: [{ kind: 'attribute', name: 'region' }],
+    });
+  });
+});
