@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureTestbed, extensionPath, PYTHON, TESTBED } from '../test/support/testbed.mjs';
@@ -22,6 +22,7 @@ const BATCHES = join(DIRECTORY, 'batches.arrows');
 const SELECT_ALL = 'SELECT * FROM lineitem';
 const PYARROW = 'pyarrow + DuckDB';
 
+const LOAD = loadavg()[0];
 const CHOSEN = process.argv.length > 3 ? process.argv.slice(3) : ['transport', 'scan', 'governed'];
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -142,7 +143,7 @@ async function runNamed(name, client) {
 
 /** Only a whole run may replace the table. */
 function report(workloads) {
-  const machine = `${THREADS} cores (${cpus()[0]?.model ?? 'unknown'})`;
+  const machine = `${THREADS} cores (${cpus()[0]?.model ?? 'unknown'}), load ${LOAD.toFixed(1)} before`;
   const table = tableOf(workloads, `${machine}, Node ${process.versions.node}, ${ROUNDS} rounds, ${new Date().toISOString().slice(0, 10)}`);
   say(`\n${table}`);
   if (CHOSEN.length < Object.keys(WORKLOADS).length) return;
@@ -156,6 +157,7 @@ function report(workloads) {
 
 await ensureTestbed(['clients', 'bench']);
 makeData();
+if (LOAD > 0.5) say(`the machine is busy (load ${LOAD.toFixed(1)}): expect noise`);
 const client = startClient(PYTHON, file('client.py'));
 try {
   const results = [];
