@@ -85,6 +85,12 @@ export function baseName(dataset: Dataset, catalog: string): string {
   return qualified(catalog, `${BASE_SCHEMA_PREFIX}${dataset.schema}`, dataset.name);
 }
 
+/** Whether `schema` holds the base views of a schema as a steward wrote it, or left it out. */
+export function isBaseSchema(schema: string, written: string): boolean {
+  const expected = `${BASE_SCHEMA_PREFIX}${written}`.toLowerCase();
+  return written === '' ? schema.startsWith(BASE_SCHEMA_PREFIX) : schema.toLowerCase() === expected;
+}
+
 function sourceName(dataset: Dataset, catalog: string): string {
   return qualified(catalog, SOURCE_SCHEMA, `${dataset.schema}.${dataset.name}`);
 }

@@ -3,7 +3,7 @@
 import { fail } from '../errors.ts';
 import { isObject } from './ast.ts';
 import type { GatedStatement } from './gate.ts';
-import { baseName } from './plan-catalog.ts';
+import { baseName, isBaseSchema } from './plan-catalog.ts';
 import { qualified } from './quote.ts';
 import type { CatalogReference, GatedTable } from './walk.ts';
 
@@ -140,8 +140,14 @@ function apply(bytes: Buffer, splices: readonly Splice[]): string {
   return Buffer.concat([...pieces, bytes.subarray(position)]).toString('utf8');
 }
 
+export interface SameTarget {
+  readonly planCatalog: string;
+  /** The text is a steward's view, whose tables were pointed at base views. */
+  readonly view?: boolean;
+}
+
 /** Whether two parse results differ in nothing but places in the text and catalog (for views: full) names of tables. */
-export function sameExceptCatalog(before: unknown, after: unknown, target: { readonly planCatalog: string }): boolean {
+export function sameExceptCatalog(before: unknown, after: unknown, target: SameTarget): boolean {
   if (Array.isArray(before))
     return (
       Array.isArray(after) && before.length === after.length && before.every((item, index) => sameExceptCatalog(item, after[index], target))
@@ -166,15 +172,16 @@ function sameTablePart(
   key: string,
   before: Readonly<Record<string, unknown>>,
   after: Readonly<Record<string, unknown>>,
-  target: { readonly planCatalog: string },
+  target: SameTarget,
 ): boolean {
   if (before[key] === after[key]) return true;
   if (after['catalog_name'] !== target.planCatalog) return false;
   if (key === 'catalog_name') return true;
+  if (key === 'schema_name' && target.view === true) return isBaseSchema(String(after[key]), String(before[key]));
   return before[key] === '' ? key === 'schema_name' : sameName(String(before[key]), String(after[key]));
 }
 
-function sameColumn(before: unknown, after: unknown, target: { readonly planCatalog: string }): boolean {
+function sameColumn(before: unknown, after: unknown, target: SameTarget): boolean {
   if (!Array.isArray(before) || !Array.isArray(after) || before.length !== after.length) return false;
   return before.every((part, index) => part === after[index] || (index === 0 && before.length >= 4 && after[0] === target.planCatalog));
 }
