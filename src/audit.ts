@@ -2,6 +2,7 @@
  * One JSON record per request, also for refusals and broken streams (invariant I6).
  * `begin` opens an entry; `finish` writes it exactly once. The file holds statements and full error causes: guard it.
  */
+import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -31,6 +32,9 @@ export interface AuditDecision {
 }
 
 export type AuditOutcome = 'ok' | 'refused' | 'cancelled' | 'error';
+
+/** Longer statements are kept as a beginning, their length and their SHA-256, so that no client can fill the disk with one request. */
+const STATEMENT_CHARACTERS_MAX = 16_384;
 
 export interface AuditEntry {
   readonly requestId: string;
@@ -82,10 +86,24 @@ function beginEntry(
       if (written) return;
       written = true;
       const time = new Date(startedMs).toISOString();
-      const record = { time, ...request, outcome, durationMs: now() - startedMs, ...facts, ...describeError(error) };
+      const record = {
+        time,
+        ...request,
+        outcome,
+        durationMs: now() - startedMs,
+        ...facts,
+        ...describeStatement(facts.statement),
+        ...describeError(error),
+      };
       write(JSON.stringify(record));
     },
   };
+}
+
+function describeStatement(statement: string | undefined): Record<string, unknown> {
+  if (statement === undefined || statement.length <= STATEMENT_CHARACTERS_MAX) return {};
+  const sha256 = createHash('sha256').update(statement).digest('hex');
+  return { statement: statement.slice(0, STATEMENT_CHARACTERS_MAX), statementLength: statement.length, statementSha256: sha256 };
 }
 
 function describeError(error: unknown): Record<string, unknown> {

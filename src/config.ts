@@ -100,7 +100,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   SLUICE_THREADS: { key: 'threads', default: 'cores', parse: parseThreads, doc: 'Threads of the query engine; `cores` is one per core.' },
   SLUICE_ENGINE_THREADS: {
     key: 'engineThreads',
-    default: '8',
+    default: '16',
     parse: integer(1, 256),
     doc: 'Most results that are computed at the same time; more wait their turn.',
   },

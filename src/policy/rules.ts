@@ -22,7 +22,7 @@ export interface Held {
 export interface DatasetRules {
   /** Filters that narrow this route: its own, and restrictive ones that it is not excepted from. */
   filterOf(route: Route): BoundFilter;
-  /** Every filter bound to any of the principal's roles, ANDed: for reading below a view without an own grant. */
+  /** Every filter bound to any of the principal's roles, ANDed, without exceptions: for reading below a view without an own grant. */
   filterWithoutGrant(): BoundFilter;
   masksOf(route: Route | null, column: Column): readonly MaskRule[];
 }
@@ -72,9 +72,10 @@ function restricts(scope: RuleScope, route: Route, holds: Held): boolean {
   return !overlaps(scope.exceptRoles ?? [], route.via);
 }
 
+/** Below a view no way of one's own was taken, so no role excepts: it may have been given for other datasets. */
 function onRoles(scope: RuleScope, held: ReadonlySet<string>): boolean {
   if (scope.grants !== undefined) return false;
-  return (scope.roles === undefined || overlaps(scope.roles, held)) && !overlaps(scope.exceptRoles ?? [], held);
+  return scope.roles === undefined || overlaps(scope.roles, held);
 }
 
 function onColumn(rule: MaskRule, column: Column): boolean {

@@ -43,6 +43,18 @@ test('a failure is recorded with its code and its private cause', () => {
   });
 });
 
+test('a huge statement is recorded by its beginning, length and hash', () => {
+  const lines: string[] = [];
+  const entry = createAuditLog((line) => lines.push(line)).begin(request);
+  entry.add({ statement: `SELECT '${'x'.repeat(1_000_000)}'` });
+  entry.finish('refused');
+  expect(lines[0]?.length).toBeLessThan(20_000);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+    statementLength: 1_000_009,
+    statementSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+  });
+});
+
 test('the file is appended to and readable by its owner only', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-audit-'));
   const path = join(directory, 'deep', 'audit.jsonl');

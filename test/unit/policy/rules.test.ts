@@ -40,8 +40,8 @@ test('filters go with the grant, the way and the dataset', async () => {
   expect((await rules(ORDERS)).filterOf({ grant: grant('g1'), via: new Set() }).rules).toEqual(['everywhere', 'tagged']);
 });
 
-test('below a view without a grant, the rules of all roles hold; rules of grants do not', async () => {
-  expect((await rules()).filterWithoutGrant().rules).toEqual(['everywhere', 'byRole', 'always']);
+test('below a view without a grant, the rules of all roles hold and no role excepts; rules of grants do not', async () => {
+  expect((await rules()).filterWithoutGrant().rules).toEqual(['everywhere', 'byRole', 'unless', 'always']);
 });
 
 test('masks go with column, tag, way and grant', async () => {
