@@ -5,7 +5,20 @@ import { child, type Json, list, location, object, objects, text } from './ast.t
 import { isTableFunction } from './functions.ts';
 import { applyFunction, expressionLists, expressions, modifier, optionalExpression, subquery } from './gate-expressions.ts';
 import { checkValue } from './types.ts';
-import { applyShape, name, names, numbers, oneOf, plain, type Rule, type Scope, type Shape, unused, type Walk } from './walk.ts';
+import {
+  applyShape,
+  countNodes,
+  name,
+  names,
+  numbers,
+  oneOf,
+  plain,
+  type Rule,
+  type Scope,
+  type Shape,
+  unused,
+  type Walk,
+} from './walk.ts';
 
 /** A CTE named like a system view or a file could be read as that where DuckDB no longer sees the CTE. */
 const RESERVED_CTE = /^(duckdb_|pg_|pragma_|sqlite_|information_schema$|recurring$|__)|[./\\:*?[\]{}~$'"]/i;
@@ -63,7 +76,7 @@ export function visitNode(walk: Walk, node: Json, scope: Scope): void {
 
 /** Only the recursive arm sees the CTE itself. */
 function visitRecursive(walk: Walk, node: Json, shape: Shape, scope: Scope): void {
-  const within: Scope = new Map([...scope, [cteName(node['cte_name']), 'recursive' as const]]);
+  const within: Scope = new Map([...scope, [cteName(node['cte_name']), { recursive: true, nodes: 1 }]]);
   const arm: Rule = (inner, value) => visitNode(inner, object(value), within);
   applyShape(walk, node, { ...shape, right: arm }, scope, 'the recursive query');
 }
@@ -79,8 +92,9 @@ function commonTables(walk: Walk, map: Json | null, outer: Scope): Scope {
     const key = cteName(entry['key']);
     if (Object.keys(entry).some((field) => field !== 'key' && field !== 'value'))
       fail('sql.refused', 'the WITH clause has an unexpected form');
+    const before = walk.nodes;
     applyShape(walk, object(entry['value']), COMMON_TABLE, scope, 'the WITH clause');
-    scope = new Map([...scope, [key, 'plain' as const]]);
+    scope = new Map([...scope, [key, { recursive: false, nodes: walk.nodes - before }]]);
   }
   return scope;
 }
@@ -170,11 +184,16 @@ function tableRef(walk: Walk, node: Json, scope: Scope): void {
 function baseTable(walk: Walk, node: Json, scope: Scope): void {
   const parts = ['catalog_name', 'schema_name', 'table_name'].map((field) => text(node[field] ?? '')).filter((part) => part !== '');
   const last = (parts.at(-1) ?? '').toLowerCase();
-  if (parts.length === 1 && scope.has(last)) return;
-  if (parts.length === 2 && parts[0]?.toLowerCase() === 'recurring' && scope.get(last) === 'recursive') return;
+  const common = scope.get(last);
+  if (common !== undefined && parts.length === 1) {
+    countNodes(walk, common.nodes);
+    return;
+  }
+  if (common?.recursive === true && parts.length === 2 && parts[0]?.toLowerCase() === 'recurring') return;
   const dataset = walk.options.resolve(parts);
   if (dataset === null)
     fail('dataset.unknown', `dataset ${parts.map((part) => JSON.stringify(part)).join('.')} does not exist or may not be read`);
+  countNodes(walk, dataset.columns.length);
   walk.tables.push({ dataset, parts, location: location(node) });
 }
 

@@ -84,6 +84,22 @@ export const GROWING: Readonly<Record<string, Growth>> = {
   factorial: () => 64,
 };
 
+/** Results of a fixed size, whatever the arguments. */
+export const FIXED: ReadonlySet<string> = new Set(
+  (
+    '+ - * / % // ~~ !~~ ~~* !~~* count count_star sum avg length len strlen array_length list_count year month day date_part hash md5 sha256 ' +
+    'contains starts_with list_contains list_has array_contains list_position'
+  ).split(' '),
+);
+/** Give a part of an argument and copy nothing. */
+export const READING: ReadonlySet<string> = new Set(
+  'unnest list_extract list_element array_extract struct_extract struct_extract_at element_at map_extract_value'.split(' '),
+);
+/** Aggregates whose result grows with the rows of a group. */
+export const COLLECTING: ReadonlySet<string> = new Set(
+  'list array_agg string_agg group_concat listagg histogram map_from_entries'.split(' '),
+);
+
 const STEP_SECONDS: Readonly<Record<string, number>> = {
   to_microseconds: 1e-6,
   to_milliseconds: 1e-3,

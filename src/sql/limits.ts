@@ -24,7 +24,7 @@ export const DEFAULT_SQL_LIMITS: SqlLimits = {
   connectives: 4_000,
   nodes: 60_000,
   growthBytes: 64 * 1024,
-  valueBytes: 512 * 1024,
+  valueBytes: 128 * 1024,
   rangeRows: 100_000_000,
 };
 

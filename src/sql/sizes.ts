@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.ts';
 import { child, constantOf, isObject, type Json, list, object, objects, text } from './ast.ts';
-import { GROWING, rangeCount } from './growth.ts';
+import { COLLECTING, FIXED, GROWING, READING, rangeCount } from './growth.ts';
 import type { SqlLimits } from './limits.ts';
 
 /** Bytes that a stored column value counts as; what a column really holds is data, not a bomb of the statement. */
@@ -62,7 +62,7 @@ function recursion(node: Json, start: Columns, step: Json, sizes: Sizes): Column
   const [first, middle, last] = [0, TRIED_STEPS, 2 * TRIED_STEPS].map((i) => steps[i]?.most ?? 0);
   if ((last ?? 0) - (middle ?? 0) > 8 * ((middle ?? 0) - (first ?? 0) + COLUMN_BYTES))
     fail('sql.limit', 'a recursive query multiplies a value in each step');
-  return steps.at(-1) ?? start;
+  return repeated(steps.at(-1) ?? start, sizes.limits);
 }
 
 /** The first relation names the columns; places beyond what is known count as the largest. */
@@ -125,7 +125,7 @@ function refColumns(ref: Json, sizes: Sizes): readonly Columns[] {
       return [anyName(queryColumns(object(ref['query']), sizes).most)];
     case 'JOIN': {
       const left = refColumns(object(ref['left']), sizes);
-      const both = [...left, ...refColumns(object(ref['right']), within(sizes, left))];
+      const both = [...left, ...refColumns(object(ref['right']), within(sizes, left))].map((columns) => repeated(columns, sizes.limits));
       scan(ref['condition'], within(sizes, both));
       return both;
     }
@@ -138,6 +138,15 @@ function refColumns(ref: Json, sizes: Sizes): readonly Columns[] {
     default:
       return [anyName(scan(ref['values'], sizes))];
   }
+}
+
+/**
+ * A join, a recursion or a scalar subquery may repeat a row, and with it a value that an aggregate collected: the engine computes on 2,048 rows at a time, outside of its
+ * memory limit. From here on such a value may be read, measured and taken apart, but no function may make another large one of it.
+ */
+function repeated(columns: Columns, limits: SqlLimits): Columns {
+  const size = (bytes: number): number => (bytes > limits.growthBytes ? limits.valueBytes + 1 : bytes);
+  return { byName: new Map([...columns.byName].map(([name, bytes]) => [name, size(bytes)] as const)), most: size(columns.most) };
 }
 
 function anyName(size: number): Columns {
@@ -186,7 +195,8 @@ function expressionSize(node: Json, sizes: Sizes): number {
       return Math.max(most(sizes.from), scan(node['expr'], sizes), scan(node['replace_list'], sizes));
     case 'SUBQUERY': {
       const columns = queryColumns(object(object(node['subquery'])['node']), sizes);
-      return Math.max(columns.most, scan(node['child'], sizes));
+      scan(node['child'], sizes);
+      return repeated(columns, sizes.limits).most;
     }
     case 'COMPARISON':
     case 'CONJUNCTION':
@@ -196,10 +206,21 @@ function expressionSize(node: Json, sizes: Sizes): number {
     case 'FUNCTION':
       return bounded(callSize(node, sizes), sizes);
     case 'OPERATOR':
-      return bounded(sum(list(node['children']).map((item) => scan(item, sizes))), sizes);
+      return operatorSize(node, sizes);
+    case 'WINDOW':
+      if (COLLECTING.has(text(node['function_name']).toLowerCase()))
+        fail('sql.limit', 'an aggregate that collects values is not allowed as a window function');
+      return scan(Object.values(node), sizes);
     default:
       return scan(Object.values(node), sizes);
   }
+}
+
+function operatorSize(node: Json, sizes: Sizes): number {
+  const size = sum(list(node['children']).map((item) => scan(item, sizes)));
+  const type = text(node['type']);
+  if (/IN$|NULL$|NOT$/.test(type)) return COLUMN_BYTES;
+  return type.endsWith('_EXTRACT') ? size : bounded(size, sizes);
 }
 
 function bounded(size: number, sizes: Sizes): number {
@@ -217,13 +238,6 @@ function sum(values: readonly number[]): number {
 }
 
 const LAMBDA_FOLD: ReadonlySet<string> = new Set(['list_reduce', 'array_reduce', 'reduce']);
-/** Results of a fixed size, whatever the arguments. */
-const FIXED: ReadonlySet<string> = new Set(
-  '+ - * / % // ~~ !~~ ~~* !~~* count count_star sum avg length len year month day date_part hash md5 sha256 contains starts_with'.split(
-    ' ',
-  ),
-);
-
 function callSize(node: Json, sizes: Sizes): number {
   const name = text(node['function_name']).toLowerCase();
   const args = objects(node, 'children');
@@ -234,6 +248,8 @@ function callSize(node: Json, sizes: Sizes): number {
   const rule = Object.hasOwn(GROWING, name) ? GROWING[name] : undefined;
   const argSizes = args.map((arg) => expressionSize(arg, sizes));
   if (FIXED.has(name)) return 4 * COLUMN_BYTES;
+  if (READING.has(name)) return sum(argSizes);
+  if (COLLECTING.has(name)) return bounded(sum(argSizes), sizes) + sizes.limits.growthBytes;
   if (rule === undefined) return Math.max(COLUMN_BYTES, sum(argSizes));
   const size = rule(args, argSizes, name);
   if (size > sizes.limits.growthBytes && size > sum(argSizes))

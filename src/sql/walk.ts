@@ -36,11 +36,19 @@ export interface Walk {
   /** Visits a query node inside an expression. */
   readonly query: (walk: Walk, node: Json, scope: Scope) => void;
   depth: number;
+  /** Parts of the text, and again those of a CTE for each reference to it: what binding the statement costs. */
   nodes: number;
 }
 
-/** CTEs in scope by lower-case name. `recursive` ones may also be read as `recurring.name`. */
-export type Scope = ReadonlyMap<string, 'plain' | 'recursive'>;
+export interface ScopedTable {
+  /** Also readable as `recurring.name`. */
+  readonly recursive: boolean;
+  /** Parts below the CTE, with those of the CTEs it reads. */
+  readonly nodes: number;
+}
+
+/** CTEs in scope by lower-case name. */
+export type Scope = ReadonlyMap<string, ScopedTable>;
 
 /** What may stand in one field of one kind of node. */
 export type Rule = (walk: Walk, value: unknown, scope: Scope) => void;
@@ -49,7 +57,7 @@ export type Shape = Readonly<Record<string, Rule>>;
 /** Applies a rule to each field; a field without a rule is refused. */
 export function applyShape(walk: Walk, node: Json, shape: Shape, scope: Scope, what: string): void {
   walk.seen.add(node);
-  if (++walk.nodes > walk.options.limits.nodes) fail('sql.limit', `the statement has more than ${walk.options.limits.nodes} parts`);
+  countNodes(walk, 1);
   if (++walk.depth > walk.options.limits.depth) fail('sql.limit', `the statement is nested deeper than ${walk.options.limits.depth}`);
   for (const [field, value] of Object.entries(node)) {
     const rule = Object.hasOwn(shape, field) ? shape[field] : undefined;
@@ -57,6 +65,12 @@ export function applyShape(walk: Walk, node: Json, shape: Shape, scope: Scope, w
     rule(walk, value, scope);
   }
   walk.depth--;
+}
+
+export function countNodes(walk: Walk, nodes: number): void {
+  walk.nodes += nodes;
+  const { nodes: most } = walk.options.limits;
+  if (walk.nodes > most) fail('sql.limit', `the statement has more than ${most} parts, counting a WITH table for each reference to it`);
 }
 
 /** Names may hold any printable text; control characters and overlong names are refused. */

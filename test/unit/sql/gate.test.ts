@@ -43,6 +43,49 @@ test.each([
   expect(await code(sql)).toBe(expected);
 });
 
+const doubling = (steps: number): string =>
+  `WITH a0 AS (SELECT 1 x), ${Array.from({ length: steps }, (_, i) => `a${i + 1} AS (SELECT * FROM a${i} b, a${i} c)`).join(', ')} SELECT count(*) FROM a${steps}`;
+
+describe('what a short text can blow up to', () => {
+  test.each([
+    ['a chain of WITH tables that doubles', doubling(24), 'sql.limit'],
+    ['the same, still small', doubling(4), 'passed'],
+    [
+      'a collected list beside each row',
+      'SELECT sum(len(list_append(l, r))) FROM (SELECT list(id) l FROM orders), range(60) t(r)',
+      'sql.limit',
+    ],
+    [
+      'a collected text beside each row',
+      "SELECT sum(length(s || r)) FROM (SELECT string_agg(region, '-') s FROM orders), range(200) t(r)",
+      'sql.limit',
+    ],
+    ['through a WITH table', "WITH c AS (SELECT string_agg(region, '-') s FROM orders) SELECT max(upper(s)) FROM c, orders", 'sql.limit'],
+    ['through a scalar subquery', "SELECT length((SELECT string_agg(region, '') FROM orders) || range) FROM range(2000)", 'sql.limit'],
+    ['through ARRAY', 'SELECT list_sort(ARRAY(SELECT id FROM orders)) FROM range(2000)', 'sql.limit'],
+    [
+      'through a recursion',
+      "WITH RECURSIVE r AS (SELECT 1 n, (SELECT string_agg(region, '') FROM orders) s UNION ALL SELECT n + 1, s FROM r WHERE n < 2000) SELECT s || n FROM r",
+      'sql.limit',
+    ],
+    ['through a window', 'SELECT len(list(id) OVER ()) FROM orders', 'sql.limit'],
+    ['a collected text decorated where it is made', "SELECT '[' || string_agg(region, ', ') || ']' FROM orders GROUP BY d", 'passed'],
+    ['a collected list taken apart', 'SELECT unnest(l) FROM (SELECT list(id) l FROM orders)', 'passed'],
+    [
+      'a collected list joined, measured and indexed',
+      'SELECT len(a.l), a.l[1] + 1, list_contains(a.l, o.id) FROM (SELECT list(id) l, d FROM orders GROUP BY d) a JOIN orders o USING (d)',
+      'passed',
+    ],
+    [
+      'a collected text sorted above',
+      "SELECT upper(s) FROM (SELECT string_agg(region, ',') s FROM orders GROUP BY d) ORDER BY 1",
+      'passed',
+    ],
+  ])('%s', async (_name, sql, expected) => {
+    expect(await code(sql)).toBe(expected);
+  });
+});
+
 test('hidden and missing datasets are told alike, in the words of the user', async () => {
   await expect(demo.gate('SELECT * FROM "No Such".t', [ORDERS])).rejects.toMatchObject({
     code: 'dataset.unknown',
