@@ -70,7 +70,7 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     inForce: async (principal, datasets) => {
       const policy = current();
       const fingerprint = (await policy.forPrincipal(principal)).fingerprint(datasets);
-      return { epoch: policy.snapshot.epoch, fingerprint };
+      return { contentHash: policy.snapshot.contentHash, fingerprint };
     },
     streamsMax: config.streamsMax,
   });

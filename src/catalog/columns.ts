@@ -1,6 +1,7 @@
 /** Joins what the YAML says about columns with what the source has. What does not fit breaks the dataset (fail closed). */
+
 import type { Column, Dataset } from '../model.ts';
-import { foldIdentifier } from './identifiers.ts';
+import { foldName } from '../names.ts';
 import type { Problems } from './problems.ts';
 import type { CatalogDraft } from './read-catalog.ts';
 import type { DeclaredColumn, DraftDataset } from './read-dataset.ts';
@@ -56,17 +57,17 @@ export function completeDataset(draft: DraftDataset, resolved: ResolvedColumns, 
   if (dataset.columns.length > 0) return dataset;
   const found = resolved.get(dataset.id) ?? 'its columns are not known';
   if (typeof found === 'string') return breakIt(found);
-  const byName = new Map(found.map((column) => [foldIdentifier(column.name), column]));
+  const byName = new Map(found.map((column) => [foldName(column.name), column]));
   if (found.length === 0 || byName.size < found.length)
     return breakIt(found.length === 0 ? 'it has no columns' : 'two of its columns differ in case only');
   for (const column of declared) {
-    const source = byName.get(foldIdentifier(column.name));
+    const source = byName.get(foldName(column.name));
     if (source === undefined) return breakIt(`there is no column ${column.name} in its source`, column.position);
     if (column.type !== undefined && column.type !== source.type)
       return breakIt(`column ${column.name} is ${source.type}, not ${column.type}`, column.position);
   }
-  const notes = new Map(declared.map((column) => [foldIdentifier(column.name), column]));
-  return { ...dataset, columns: found.map((column) => toColumn(column.name, column.type, notes.get(foldIdentifier(column.name)))) };
+  const notes = new Map(declared.map((column) => [foldName(column.name), column]));
+  return { ...dataset, columns: found.map((column) => toColumn(column.name, column.type, notes.get(foldName(column.name)))) };
 }
 
 /** With every type declared the YAML is the whole list, and the source is not asked. */

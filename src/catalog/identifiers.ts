@@ -26,8 +26,3 @@ export function wordFault(name: string): string | null {
     ? null
     : `${JSON.stringify(name)} is no name; use letters, digits and _ - . @ /`;
 }
-
-/** DuckDB compares identifiers without regard to ASCII case; two that differ in case only would be one. */
-export function foldIdentifier(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}

@@ -1,6 +1,8 @@
 /** catalog.yaml → catalog name, tags, connections and dataset drafts whose columns are as declared. */
+
 import type { Connection, Dataset } from '../model.ts';
-import { foldIdentifier, identifierFault, schemaFault, wordFault } from './identifiers.ts';
+import { foldName } from '../names.ts';
+import { identifierFault, schemaFault, wordFault } from './identifiers.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import type { Problems } from './problems.ts';
 import { type DraftDataset, readDataset } from './read-dataset.ts';
@@ -26,7 +28,7 @@ export function readCatalog(text: string, base: PathBase, problems: Problems): C
   const datasets = readDatasets(fields.get('datasets'), connections, tags);
   const name = readName(fields.get('catalog'));
   const defaultSchema = readName(fields.get('defaultSchema'));
-  const clash = datasets.find(({ dataset }) => foldIdentifier(dataset.schema) === foldIdentifier(name));
+  const clash = datasets.find(({ dataset }) => foldName(dataset.schema) === foldName(name));
   if (clash !== undefined) problems.add(clash.position, `schema ${clash.dataset.schema} has the catalog's name`);
   return { name, defaultSchema, tags, connections, datasets };
 }
@@ -56,8 +58,8 @@ function readConnections(node: YamlNode | undefined, base: PathBase): readonly C
   return (node?.entries() ?? []).flatMap(([name, value]) => {
     const fault = wordFault(name) ?? identifierFault(name);
     if (fault !== null) value.problem(fault);
-    if (names.has(foldIdentifier(name))) value.problem(`connection ${name} is there twice`);
-    names.add(foldIdentifier(name));
+    if (names.has(foldName(name))) value.problem(`connection ${name} is there twice`);
+    names.add(foldName(name));
     return readConnection(name, value, base) ?? [];
   });
 }
@@ -81,7 +83,7 @@ function readConnection(name: string, node: YamlNode, base: PathBase): Connectio
 
 function readDatasets(node: YamlNode | undefined, connections: readonly Connection[], tags: ReadonlySet<string>): readonly DraftDataset[] {
   const drafts = (node?.entries() ?? []).flatMap(([name, value]) => readDataset(name, value, { connections, tags }) ?? []);
-  reportTwins(drafts, ({ dataset }) => foldIdentifier(`${dataset.schema}.${dataset.name}`), 'two datasets differ in case only', node);
+  reportTwins(drafts, ({ dataset }) => foldName(`${dataset.schema}.${dataset.name}`), 'two datasets differ in case only', node);
   reportTwins(drafts, ({ dataset }) => dataset.id, 'two datasets have the same id', node);
   return drafts;
 }

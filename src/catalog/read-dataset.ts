@@ -1,6 +1,8 @@
 /** One entry of `datasets:`. */
+
 import type { Connection, Dataset, Source } from '../model.ts';
-import { foldIdentifier, identifierFault, schemaFault } from './identifiers.ts';
+import { foldName } from '../names.ts';
+import { identifierFault, schemaFault } from './identifiers.ts';
 import { pathBelow } from './paths.ts';
 import type { Position } from './problems.ts';
 import type { Fields, YamlNode } from './yaml-node.ts';
@@ -100,8 +102,8 @@ function readColumns(node: YamlNode | undefined, known: ReadonlySet<string>): re
   const names = new Set<string>();
   return (node?.entries() ?? []).map(([name, value]) => {
     if (name === '') value.problem('a column needs a name');
-    if (names.has(foldIdentifier(name))) value.problem(`column ${name} is there twice`);
-    names.add(foldIdentifier(name));
+    if (names.has(foldName(name))) value.problem(`column ${name} is there twice`);
+    names.add(foldName(name));
     const fields = value.fields(['type', 'tags', 'description']);
     return {
       name,

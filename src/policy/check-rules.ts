@@ -1,6 +1,8 @@
 /** Row filters and masks against the datasets in their scope. */
+
 import type { Column, Dataset, Mask, MaskRule, Predicate, RowFilterRule, RuleScope, Scalar, Snapshot } from '../model.ts';
-import { foldName, matchesAnyDataset, matchesPattern, parseObject } from './names.ts';
+import { foldName } from '../names.ts';
+import { matchesAnyDataset, matchesPattern, parseObject } from './names.ts';
 import { visitScalars } from './predicate.ts';
 import { argumentClass, comparable, scalarClass, type TypeClass } from './type-class.ts';
 import type { Report } from './types.ts';

@@ -8,8 +8,9 @@ const RANK: Readonly<Record<ColumnTreatment['kind'], number>> = {
   hide: 9,
   null: 8,
   constant: 7,
-  hash: 6,
-  token: 5,
+  // Keyed; a plain hash of a phone number falls to a dictionary (docs/decisions/004).
+  token: 6,
+  hash: 5,
   redact: 4,
   first: 3,
   last: 3,

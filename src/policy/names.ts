@@ -3,6 +3,7 @@
  * everything else byte for byte. `*` stands for any run of characters inside one part.
  */
 import type { Column, Dataset } from '../model.ts';
+import { foldName } from '../names.ts';
 
 /** What a grant's object covers. */
 export type ObjectPattern =
@@ -11,11 +12,6 @@ export type ObjectPattern =
   | { readonly kind: 'tag'; readonly tag: string }
   | { readonly kind: 'column'; readonly schema: string; readonly name: string; readonly column: string }
   | { readonly kind: 'columnTag'; readonly tag: string };
-
-/** ASCII lower case, as DuckDB compares identifiers. */
-export function foldName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
 
 /** Anchored at both ends, linear in practice: it backtracks to the last `*` only. */
 export function matchesPattern(name: string, pattern: string): boolean {

@@ -1,7 +1,9 @@
 /** What a principal holds, arranged so that one dataset's part is found without walking every grant (design D11). */
+
 import type { Column, Dataset, Grant } from '../model.ts';
+import { foldName } from '../names.ts';
 import type { Holdings, Route } from './casbin.ts';
-import { coversColumn, coversDataset, foldName, type ObjectPattern, parseObject } from './names.ts';
+import { coversColumn, coversDataset, type ObjectPattern, parseObject } from './names.ts';
 
 export interface Right<T> {
   readonly held: T;

@@ -1,8 +1,10 @@
 /** Which row filters and masks apply to one dataset, and to one way of reaching it. */
+
 import type { Column, Dataset, MaskRule, Predicate, Principal, RowFilterRule, RuleScope, Snapshot } from '../model.ts';
+import { foldName } from '../names.ts';
 import { bindFilter } from './bind.ts';
 import type { Route } from './casbin.ts';
-import { foldName, matchesAnyDataset, matchesPattern } from './names.ts';
+import { matchesAnyDataset, matchesPattern } from './names.ts';
 import { allOf, simplify } from './predicate.ts';
 
 /** Filters bound to the principal's attributes, with the rules they came from. */

@@ -1,6 +1,6 @@
 /** Which values a column can be compared with, and an attribute's text as such a value. */
 import type { Column, Scalar } from '../model.ts';
-import { foldName } from './names.ts';
+import { foldName } from '../names.ts';
 
 /** `other` (lists, blobs, UUIDs, enums, …) may only be tested for NULL. */
 export type TypeClass = 'text' | 'number' | 'boolean' | 'date' | 'timestamp' | 'other';

@@ -1,6 +1,7 @@
 /** Rules for query nodes, table references and modifiers. */
 
 import { fail } from '../errors.ts';
+import { foldName } from '../names.ts';
 import { child, type Json, list, location, object, objects, text } from './ast.ts';
 import { isTableFunction } from './functions.ts';
 import { applyFunction, expressionLists, expressions, modifier, optionalExpression, subquery } from './gate-expressions.ts';
@@ -100,7 +101,7 @@ function commonTables(walk: Walk, map: Json | null, outer: Scope): Scope {
 }
 
 function cteName(value: unknown): string {
-  const key = text(value).toLowerCase();
+  const key = foldName(text(value));
   if (RESERVED_CTE.test(key)) fail('sql.refused', `the name ${JSON.stringify(value)} is not allowed in WITH`);
   return key;
 }
@@ -183,13 +184,13 @@ function tableRef(walk: Walk, node: Json, scope: Scope): void {
 
 function baseTable(walk: Walk, node: Json, scope: Scope): void {
   const parts = ['catalog_name', 'schema_name', 'table_name'].map((field) => text(node[field] ?? '')).filter((part) => part !== '');
-  const last = (parts.at(-1) ?? '').toLowerCase();
+  const last = foldName(parts.at(-1) ?? '');
   const common = scope.get(last);
   if (common !== undefined && parts.length === 1) {
     countNodes(walk, common.nodes);
     return;
   }
-  if (common?.recursive === true && parts.length === 2 && parts[0]?.toLowerCase() === 'recurring') return;
+  if (common?.recursive === true && parts.length === 2 && foldName(parts[0] ?? '') === 'recurring') return;
   const dataset = walk.options.resolve(parts);
   if (dataset === null)
     fail('dataset.unknown', `dataset ${parts.map((part) => JSON.stringify(part)).join('.')} does not exist or may not be read`);

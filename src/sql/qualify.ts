@@ -1,6 +1,7 @@
 /** Points names at a plan's catalog by splicing bytes at the places the parser reported; the rest of the text is not touched. */
 
 import { fail } from '../errors.ts';
+import { foldName } from '../names.ts';
 import { isObject } from './ast.ts';
 import type { GatedStatement } from './gate.ts';
 import { baseName, isBaseSchema } from './plan-catalog.ts';
@@ -45,7 +46,7 @@ export function qualifyView(sql: string, gated: Pick<GatedStatement, 'tables' | 
 }
 
 function sameName(a: string | undefined, b: string | undefined): boolean {
-  return a !== undefined && b !== undefined && a.toLowerCase() === b.toLowerCase();
+  return a !== undefined && b !== undefined && foldName(a) === foldName(b);
 }
 
 function startsWith(parts: readonly string[], prefix: readonly string[]): boolean {

@@ -22,4 +22,4 @@ export { encapsulatedSchema, schemaMessage, splitIpcStream } from './ipc.ts';
 export type { Sealer } from './seal.ts';
 export { createSealer } from './seal.ts';
 export type { Ticket } from './ticket.ts';
-export { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket } from './ticket.ts';
+export { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket, inlineFingerprint } from './ticket.ts';

@@ -34,6 +34,11 @@ const ticketCodec: Codec = codec('sluice.Ticket');
 const preparedCodec: Codec = codec('sluice.PreparedHandle');
 const sessionCodec: Codec = codec('sluice.SessionToken');
 
+/** The fingerprint of a ticket whose answer is already in it: good for one state of the whole policy. */
+export function inlineFingerprint(fingerprint: string, contentHash: string): string {
+  return `${fingerprint} ${contentHash}`;
+}
+
 export function encodeTicket(ticket: Ticket): Uint8Array {
   const { task, ...rest } = ticket;
   const encodedTask = task.kind === 'query' ? { query: task } : { inline: { ipc: task.ipc } };

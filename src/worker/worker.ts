@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/index.ts';
 import { fail } from '../errors.ts';
 import type { BatchSource, EncodedBatch, Principal, Task } from '../model.ts';
-import { decodeTicket, type Sealer, splitIpcStream, type Ticket } from '../wire/index.ts';
+import { decodeTicket, inlineFingerprint, type Sealer, splitIpcStream, type Ticket } from '../wire/index.ts';
 import type { Worker } from './types.ts';
 
 /** An engine held while a stream runs. */
@@ -12,7 +12,8 @@ export interface EngineLease {
 }
 
 export interface PolicyInForce {
-  readonly epoch: number;
+  /** Hash of the whole policy and catalog; unlike an epoch it means the same after a restart. */
+  readonly contentHash: string;
   readonly fingerprint: string;
 }
 
@@ -21,7 +22,7 @@ export interface WorkerOptions {
   readonly sealer: Sealer;
   /** The engine that serves the catalog in force now. */
   readonly lease: () => Promise<EngineLease>;
-  /** What is in force now: the policy epoch and the fingerprint for these datasets. */
+  /** What is in force now: the policy's content and the fingerprint for these datasets. */
   readonly inForce: (principal: Principal, datasets: readonly string[]) => Promise<PolicyInForce>;
   readonly streamsMax: number;
   readonly now?: () => number;
@@ -57,9 +58,8 @@ function checkTicket(ticket: Ticket, principal: Principal, cluster: string, nowM
 
 /** A finished answer about policies has no datasets of its own: any change makes it stale. */
 function checkPolicy(ticket: Ticket, now: PolicyInForce): void {
-  const stale = ticket.task.kind === 'inline' && ticket.epoch !== now.epoch;
-  if (stale || ticket.fingerprint !== now.fingerprint)
-    fail('policy.changed', 'the policy changed since this query was planned; run it again');
+  const expected = ticket.task.kind === 'inline' ? inlineFingerprint(now.fingerprint, now.contentHash) : now.fingerprint;
+  if (ticket.fingerprint !== expected) fail('policy.changed', 'the policy changed since this query was planned; run it again');
 }
 
 async function startTask(task: Task, options: WorkerOptions, signal: AbortSignal): Promise<BatchSource> {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { coversColumn, coversDataset, foldName, matchesAnyDataset, matchesPattern, parseObject } from '#src/policy/names.js';
+import { foldName } from '#src/names.js';
+import { coversColumn, coversDataset, matchesAnyDataset, matchesPattern, parseObject } from '#src/policy/names.js';
 import { LOG, ORDERS, PEOPLE } from './fixture.ts';
 
 describe('matchesPattern', () => {

@@ -2,7 +2,7 @@ import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '#src/engine/index.js';
 import type { BatchSource, Principal } from '#src/model.js';
-import { createSealer, encodeTicket, type Ticket } from '#src/wire/index.js';
+import { createSealer, encodeTicket, inlineFingerprint, type Ticket } from '#src/wire/index.js';
 import { createWorker } from '#src/worker/index.js';
 
 const ada: Principal = { subject: 'ada', groups: [], attributes: {} };
@@ -23,7 +23,7 @@ const ticket: Ticket = {
 const sealed = (change: Partial<Ticket> = {}): Uint8Array => sealer.seal('ticket', encodeTicket({ ...ticket, ...change }));
 
 /** A worker over an engine that answers nothing, with counters of what it holds. */
-function fakeWorker({ epoch = 4, fingerprint = 'f1', nowMs = 0, streamsMax = 2, fails = false } = {}) {
+function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, streamsMax = 2, fails = false } = {}) {
   const held = { leases: 0, sources: 0, ran: [] as string[] };
   const engine = {
     run: async (_catalog: unknown, sql: string): Promise<BatchSource> => {
@@ -40,7 +40,7 @@ function fakeWorker({ epoch = 4, fingerprint = 'f1', nowMs = 0, streamsMax = 2, 
       held.leases++;
       return { engine, release: () => void held.leases-- };
     },
-    inForce: async () => ({ epoch, fingerprint }),
+    inForce: async () => ({ contentHash, fingerprint }),
     streamsMax,
     now: () => nowMs,
   });
@@ -73,11 +73,11 @@ describe('a ticket', () => {
     expect(held).toEqual({ leases: 0, sources: 0, ran: [] });
   });
 
-  test('that holds a finished answer is good for its epoch only', async () => {
+  test('that holds a finished answer is good for one state of the policy only', async () => {
     const ipc = tableToIPC(tableFromArrays({ x: [1, 2] }), 'stream');
-    const inline = sealed({ task: { kind: 'inline', ipc } });
-    await expect(fakeWorker({ epoch: 4 }).redeem(inline)).rejects.toMatchObject({ code: 'policy.changed' });
-    const { source } = await fakeWorker({ epoch: 3 }).redeem(inline);
+    const inline = sealed({ fingerprint: inlineFingerprint('f1', 'c1'), task: { kind: 'inline', ipc } });
+    await expect(fakeWorker({ contentHash: 'c2' }).redeem(inline)).rejects.toMatchObject({ code: 'policy.changed' });
+    const { source } = await fakeWorker().redeem(inline);
     expect((await source.next())?.rows).toBe(2);
     expect(await source.next()).toBeNull();
   });
