@@ -16,6 +16,7 @@ export async function createAnalyzer(): Promise<Analyzer> {
   return {
     parse: (sql) => parse(host, sql),
     describe: (catalog, sql) => describe(host, catalog, sql),
+    boundPlan: (catalog, sql) => boundPlan(host, catalog, sql),
     functions: () => listFunctions(host),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
@@ -75,6 +76,21 @@ async function describe(host: Host, catalog: PlanCatalog, sql: string): Promise<
     };
   } catch (error) {
     throw bindError(error, [catalog.name]);
+  } finally {
+    held.release();
+  }
+}
+
+/** A statement that does not bind is described elsewhere; here it only has no plan. */
+async function boundPlan(host: Host, catalog: PlanCatalog, sql: string): Promise<unknown> {
+  const held = await host.catalogs.hold(catalog).catch((error: unknown) => {
+    throw ownStatementError(error);
+  });
+  try {
+    const rows = await host.query([useCatalog(catalog)], 'SELECT json_serialize_plan(?::VARCHAR, optimize := false)', [sql]);
+    return JSON.parse(rows[0]?.[0] ?? 'null');
+  } catch {
+    return null;
   } finally {
     held.release();
   }

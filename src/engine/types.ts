@@ -32,6 +32,8 @@ export interface Analyzer extends AsyncDisposable {
   parse(sql: string): Promise<unknown>;
   /** Binds a statement against empty tables. Rejects with sql.binding, sql.type, sql.syntax, sql.refused. */
   describe(catalog: PlanCatalog, sql: string): Promise<Description>;
+  /** JSON tree of the bound plan, not optimised, or an error tree; numbers may lose digits. Null when it can not be read. */
+  boundPlan(catalog: PlanCatalog, sql: string): Promise<unknown>;
   functions(): Promise<readonly FunctionInfo[]>;
 }
 

@@ -2,8 +2,10 @@
 import type { Analyzer } from '../engine/index.ts';
 import { fail } from '../errors.ts';
 import type { AllowDecision, Dataset, Decision, Snapshot } from '../model.ts';
+import { foldName } from '../names.ts';
 import type { PrincipalPolicy } from '../policy/index.ts';
 import { checkText, type GatedStatement, gateStatement, type PlanEntry, qualifyView, type SqlLimits } from '../sql/index.ts';
+import { statementCasts, viewCasts, viewPlan } from './casts.ts';
 import { createSnapshotCache } from './snapshot-cache.ts';
 
 const VIEW_DEPTH_MAX = 16;
@@ -48,14 +50,14 @@ export async function bindStatement(
     const decision = decisions[i];
     if (decision?.effect === 'allow') await expansion.add(dataset, decision, []);
   }
-  return { gated, ast, decisions, ...withBarriers(expansion, gated) };
+  return { gated, ast, decisions, ...(await withBarriers(sql, gated, expansion, context)) };
 }
 
 /** Names are matched as DuckDB does, without case; null looks the same for hidden and missing. */
 export function findDataset(snapshot: Snapshot, parts: readonly string[]): Dataset | null {
-  const folded = parts.map((part) => part.toLowerCase());
-  if (folded.length === 3 && folded.shift() !== snapshot.catalogName.toLowerCase()) return null;
-  if (folded.length === 1) folded.unshift(snapshot.defaultSchema.toLowerCase());
+  const folded = parts.map(foldName);
+  if (folded.length === 3 && folded.shift() !== foldName(snapshot.catalogName)) return null;
+  if (folded.length === 1) folded.unshift(foldName(snapshot.defaultSchema));
   if (folded.length !== 2) return null;
   return nameIndex(snapshot).get(JSON.stringify(folded)) ?? null;
 }
@@ -73,17 +75,17 @@ const indexes = new WeakMap<Snapshot, ReadonlyMap<string, Dataset>>();
 function nameIndex(snapshot: Snapshot): ReadonlyMap<string, Dataset> {
   let index = indexes.get(snapshot);
   if (index === undefined) {
-    index = new Map(
-      snapshot.datasets.map((dataset) => [JSON.stringify([dataset.schema.toLowerCase(), dataset.name.toLowerCase()]), dataset]),
-    );
+    index = new Map(snapshot.datasets.map((dataset) => [JSON.stringify([foldName(dataset.schema), foldName(dataset.name)]), dataset]));
     indexes.set(snapshot, index);
   }
   return index;
 }
 
-interface BoundView {
+export interface BoundView {
   readonly sql: string;
   readonly gated: GatedStatement;
+  /** Bound over its bases' raw columns, at the first use. */
+  readonly plan: () => Promise<unknown>;
 }
 
 const boundViews = createSnapshotCache<Promise<BoundView>>();
@@ -97,7 +99,16 @@ async function gateView(sql: string, context: BindContext): Promise<BoundView> {
   checkText(sql, context.limits);
   const ast = await context.analyzer.parse(sql);
   const resolve = (parts: readonly string[]): Dataset | null => findDataset(context.snapshot, parts);
-  return { sql, gated: gateStatement(ast, { resolve, functions: context.functions, limits: context.limits }) };
+  const gated = gateStatement(ast, { resolve, functions: context.functions, limits: context.limits });
+  let plan: Promise<unknown> | undefined;
+  return {
+    sql,
+    gated,
+    plan: () => {
+      plan ??= viewPlan(sql, gated, context);
+      return plan;
+    },
+  };
 }
 
 /** Collects what a statement names and, for views, everything below it. */
@@ -106,6 +117,8 @@ class Expansion {
   readonly entries = new Map<string, PlanEntry>();
   /** Views whose own text is not leakproof; what stands in it is not the reader's to know. */
   readonly notLeakproof: string[] = [];
+  /** By entry: whether the policy hides rows or cells of it on a condition, also through what a view stands on. */
+  readonly #hides = new Map<string, boolean>();
   readonly #policy: PrincipalPolicy;
   readonly #context: BindContext;
 
@@ -114,29 +127,49 @@ class Expansion {
     this.#context = context;
   }
 
-  /** `path`: the views above this dataset, outermost first. */
-  async add(dataset: Dataset, decision: AllowDecision, path: readonly string[]): Promise<void> {
+  /** `path`: the views above this dataset, outermost first. Whether a condition hides some of what the dataset holds. */
+  async add(dataset: Dataset, decision: AllowDecision, path: readonly string[]): Promise<boolean> {
     const base = path.length > 0;
-    const key = `${base ? 'base' : 'named'} ${dataset.id}`;
-    if (this.entries.has(key)) return;
+    const key = keyOf(dataset, base);
+    const known = this.#hides.get(key);
+    if (known !== undefined) return known;
     if (path.includes(dataset.id) || path.length > VIEW_DEPTH_MAX)
       fail('policy.invalid', 'a view refers to itself or is nested too deep; ask the data steward');
     const entry = { dataset, decision, base, barrier: false };
-    if (dataset.source.kind !== 'view') {
+    let hides = isConditional(decision);
+    if (dataset.source.kind === 'view') {
+      const view = await bindView(dataset, dataset.source.sql, this.#context);
+      hides = (await this.#addBases(view, dataset, path)) || hides;
+      this.entries.set(key, { ...entry, viewSql: (catalog) => qualifyView(view.sql, view.gated, catalog) });
+    } else {
       this.entries.set(key, entry);
-      return;
     }
-    const { sql, gated } = await bindView(dataset, dataset.source.sql, this.#context);
-    for (const below of gated.datasets) await this.#addBase(below, [...path, dataset.id]);
-    if (!gated.leakproof) this.notLeakproof.push(base ? 'a view below' : `the view ${dataset.schema}.${dataset.name}`);
-    this.entries.set(key, { ...entry, viewSql: (catalog) => qualifyView(sql, gated, catalog) });
+    this.#hides.set(key, hides);
+    return hides;
   }
 
-  async #addBase(base: Dataset, path: readonly string[]): Promise<void> {
+  /** Datasets that the statement names and that hide something. */
+  hiding(): readonly Dataset[] {
+    return [...this.entries].filter(([key, { base }]) => base !== true && this.#hides.get(key) === true).map(([, { dataset }]) => dataset);
+  }
+
+  async #addBases(view: BoundView, dataset: Dataset, path: readonly string[]): Promise<boolean> {
+    const hiding: Dataset[] = [];
+    for (const below of view.gated.datasets) if (await this.#addBase(below, [...path, dataset.id])) hiding.push(below);
+    if (!view.gated.leakproof || (await viewCasts(view, hiding)).length > 0)
+      this.notLeakproof.push(path.length > 0 ? 'a view below' : `the view ${dataset.schema}.${dataset.name}`);
+    return hiding.length > 0;
+  }
+
+  async #addBase(base: Dataset, path: readonly string[]): Promise<boolean> {
     const decision = this.#policy.decideThroughView(base);
     if (decision.effect === 'deny') fail('policy.invalid', 'a view refers to a dataset that can not be read; ask the data steward');
-    await this.add(base, decision, path);
+    return this.add(base, decision, path);
   }
+}
+
+function keyOf(dataset: Dataset, base: boolean): string {
+  return `${base ? 'base' : 'named'} ${dataset.id}`;
 }
 
 /** Rows or cells depend on raw values: user expressions must not see them before the policy did. */
@@ -144,10 +177,16 @@ export function isConditional(decision: AllowDecision): boolean {
   return decision.rowFilter !== null || decision.columns.some(({ treatment }) => treatment.kind === 'masked' && treatment.rawWhen !== null);
 }
 
-function withBarriers(expansion: Expansion, gated: GatedStatement): { entries: readonly PlanEntry[]; barrierReason: string } {
+async function withBarriers(
+  sql: string,
+  gated: GatedStatement,
+  expansion: Expansion,
+  context: BindContext,
+): Promise<Pick<Bound, 'entries' | 'barrierReason'>> {
   const entries = [...expansion.entries.values()];
-  const reasons = [...new Set([...gated.notLeakproof, ...expansion.notLeakproof])];
   if (!entries.some(({ decision }) => isConditional(decision))) return { entries, barrierReason: 'no row depends on a policy condition' };
+  const parts = [...new Set([...gated.notLeakproof, ...expansion.notLeakproof])];
+  const reasons = parts.length > 0 ? parts : await statementCasts(sql, gated, entries, expansion.hiding(), context);
   if (reasons.length === 0) return { entries, barrierReason: 'every expression of the query is leakproof' };
   return {
     entries: entries.map((entry) => ({ ...entry, barrier: isConditional(entry.decision) })),

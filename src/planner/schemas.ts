@@ -4,6 +4,7 @@ import { toSluiceError } from '../errors.ts';
 import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
 import { buildPlanCatalog, type PlanEntry, qualifyView, sourceRelation } from '../sql/index.ts';
 import { type BindContext, bindView } from './bind.ts';
+import { asTable } from './casts.ts';
 import { allRaw } from './visible.ts';
 
 export interface ColumnType {
@@ -91,10 +92,4 @@ async function resolveView(view: Dataset, snapshot: Snapshot, source: SchemaSour
   } catch (error) {
     return `its SQL does not bind: ${toSluiceError(error).message}`;
   }
-}
-
-/** A view that is already described stands in as an empty table of its columns. */
-function asTable(dataset: Dataset): Dataset {
-  if (dataset.source.kind !== 'view') return dataset;
-  return { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
 }

@@ -16,7 +16,7 @@ export interface GatedStatement {
   readonly columnReferences: readonly CatalogReference[];
   /** Lower-case names of all functions called. */
   readonly functions: ReadonlySet<string>;
-  /** No expression can fail on a row that a filter hides (docs/decisions/002). */
+  /** No function or operator can fail on a row that a filter hides; casts are judged by unsafeCasts on the bound plan (docs/decisions/002). */
   readonly leakproof: boolean;
   readonly notLeakproof: readonly string[];
 }

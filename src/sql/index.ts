@@ -7,6 +7,7 @@ export { type FunctionFacts, functionAllowList } from './functions.ts';
 export { type GatedStatement, gateStatement } from './gate.ts';
 export { checkText, DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
 export { supportsMask } from './masks.ts';
+export { unsafeCasts } from './plan-casts.ts';
 export { buildPlanCatalog, type PlanCatalogInput, type PlanEntry, sourceRelation } from './plan-catalog.ts';
 export { toPredicate } from './predicate.ts';
 export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './qualify.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { AllowDecision, Dataset, Mask, Predicate } from '#src/model.js';
+import type { AllowDecision, ColumnDecision, Dataset, Mask, PlanCatalog, Predicate } from '#src/model.js';
 import {
   buildPlanCatalog,
   checkText,
@@ -16,6 +16,7 @@ import {
   qualifyView,
   sameExceptCatalog,
   toPredicate,
+  unsafeCasts,
 } from '#src/sql/index.js';
 
 export const CATALOG = 'sluice';
@@ -76,6 +77,22 @@ export class Demo {
     return gateStatement(await this.parse(sql), { resolve: resolver(datasets), functions: this.functions, limits: DEFAULT_SQL_LIMITS });
   }
 
+  /** Casts that unsafeCasts finds over empty tables of these columns, treatments and filters left out; as the planner does. */
+  async unsafeCasts(sql: string, gated: GatedStatement, entries: readonly PlanEntry[]): Promise<readonly string[]> {
+    const shapes = entries
+      .filter(({ base }) => base !== true)
+      .map(({ dataset, decision }) => ({
+        dataset: { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } as const },
+        decision: { ...decision, rowFilter: null, columns: decision.columns.map(unmasked) },
+        barrier: false,
+      }));
+    return this.#withCatalog(buildPlanCatalog({ defaultSchema: 'demo', entries: shapes, data: 'empty' }), async (planCatalog) => {
+      const text = qualify(sql, gated, { catalogName: CATALOG, planCatalog });
+      const reader = await this.connection.runAndReadAll('SELECT json_serialize_plan($1::VARCHAR, optimize := false)::VARCHAR', [text]);
+      return unsafeCasts(JSON.parse(String(reader.getRows()[0]?.[0])), () => true);
+    });
+  }
+
   async query(sql: string): Promise<readonly (readonly unknown[])[]> {
     return (await this.connection.runAndReadAll(sql)).getRowsJson();
   }
@@ -91,7 +108,10 @@ export class Demo {
 
   /** Makes the plan's catalog, runs `body` with it as the default, and drops it. */
   async withPlan<T>(entries: readonly PlanEntry[], body: (planCatalog: string) => Promise<T>): Promise<T> {
-    const catalog = buildPlanCatalog({ defaultSchema: 'demo', entries, data: 'rows' });
+    return this.#withCatalog(buildPlanCatalog({ defaultSchema: 'demo', entries, data: 'rows' }), body);
+  }
+
+  async #withCatalog<T>(catalog: PlanCatalog, body: (planCatalog: string) => Promise<T>): Promise<T> {
     await this.connection.run(`ATTACH ':memory:' AS "${catalog.name}"`);
     try {
       for (const statement of catalog.statements) await this.connection.run(statement);
@@ -120,12 +140,12 @@ export class Demo {
         leakproof: true,
       };
     }
-    const behind = entries.map((entry) => ({ ...entry, barrier: barrier ?? !gated.leakproof }));
-    return this.withPlan(behind, (planCatalog) => this.#run(sql, gated, planCatalog));
+    const leakproof = gated.leakproof && (await this.unsafeCasts(sql, gated, entries)).length === 0;
+    const behind = entries.map((entry) => ({ ...entry, barrier: barrier ?? !leakproof }));
+    return this.withPlan(behind, (planCatalog) => this.#run(sql, gated, planCatalog, leakproof));
   }
 
-  async #run(sql: string, gated: GatedStatement, planCatalog: string): Promise<Outcome> {
-    const { leakproof } = gated;
+  async #run(sql: string, gated: GatedStatement, planCatalog: string, leakproof: boolean): Promise<Outcome> {
     const target = { catalogName: CATALOG, planCatalog };
     const text = qualify(sql, gated, target);
     if (!sameExceptCatalog(await this.parse(sql), await this.parse(text), target)) throw new Error('splicing changed the statement');
@@ -139,6 +159,10 @@ export class Demo {
       return { kind: 'failed', rows: [], message: error instanceof Error ? error.message : String(error), runtime: true, leakproof };
     }
   }
+}
+
+function unmasked(column: ColumnDecision): ColumnDecision {
+  return column.treatment.kind === 'masked' ? { ...column, treatment: { kind: 'raw' } } : column;
 }
 
 function resolver(datasets: readonly Dataset[]): (parts: readonly string[]) => Dataset | null {

@@ -1,0 +1,54 @@
+/** Casts that could betray hidden rows, found in plans bound over empty tables that have the shape of what is read, without any policy. */
+import type { AllowDecision, Dataset } from '../model.ts';
+import { buildPlanCatalog, type GatedStatement, type PlanEntry, qualify, qualifyView, unsafeCasts } from '../sql/index.ts';
+import type { BindContext, BoundView } from './bind.ts';
+import { allRaw } from './visible.ts';
+
+/** Reasons in a user's statement; `hiding` are the datasets it names of which a condition hides something. */
+export async function statementCasts(
+  sql: string,
+  gated: GatedStatement,
+  entries: readonly PlanEntry[],
+  hiding: readonly Dataset[],
+  context: BindContext,
+): Promise<readonly string[]> {
+  const { snapshot, analyzer } = context;
+  const shapes = entries
+    .filter(({ base }) => base !== true)
+    .map(({ dataset, decision }): PlanEntry => ({ dataset: asTable(dataset), decision: opened(decision), barrier: false }));
+  const catalog = buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries: shapes, data: 'empty' });
+  const text = qualify(sql, gated, { catalogName: snapshot.catalogName, planCatalog: catalog.name });
+  return unsafeCasts(await analyzer.boundPlan(catalog, text), among(hiding));
+}
+
+/** The same columns in sight, whatever is done to their values: treatments keep types. */
+function opened(decision: AllowDecision): AllowDecision {
+  const columns = decision.columns.map((column) =>
+    column.treatment.kind === 'masked' ? { ...column, treatment: { kind: 'raw' as const } } : column,
+  );
+  return { ...decision, rowFilter: null, columns };
+}
+
+/** A view's own text over its bases' raw columns; the same for every reader. */
+export async function viewPlan(sql: string, gated: GatedStatement, context: BindContext): Promise<unknown> {
+  const entries = gated.datasets.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), base: true, barrier: false }));
+  const catalog = buildPlanCatalog({ defaultSchema: context.snapshot.defaultSchema, entries, data: 'empty' });
+  return context.analyzer.boundPlan(catalog, qualifyView(sql, gated, catalog.name));
+}
+
+/** Reasons in a view's text; `hiding` are its bases of which a condition hides something. */
+export async function viewCasts(view: BoundView, hiding: readonly Dataset[]): Promise<readonly string[]> {
+  return hiding.length === 0 ? [] : unsafeCasts(await view.plan(), among(hiding));
+}
+
+/** The plan names a table by its source layer. */
+function among(datasets: readonly Dataset[]): (schema: string, table: string) => boolean {
+  const names = new Set(datasets.map(({ schema, name }) => `${schema}.${name}`.toLowerCase()));
+  return (_schema, table) => names.has(table.toLowerCase());
+}
+
+/** A view stands in as a table of its columns. */
+export function asTable(dataset: Dataset): Dataset {
+  if (dataset.source.kind !== 'view') return dataset;
+  return { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
+}
