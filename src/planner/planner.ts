@@ -7,7 +7,7 @@ import { fail } from '../errors.ts';
 import type { PlanCatalog, Principal, Snapshot, Task } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import { buildPlanCatalog, type PlanEntry, qualify, type SqlLimits, sameExceptCatalog } from '../sql/index.ts';
-import { decodePrepared, encodePrepared, encodeTicket, type Sealer } from '../wire/index.ts';
+import { decodePrepared, encodePrepared, encodeTicket, inlineFingerprint, type Sealer } from '../wire/index.ts';
 import { type BindContext, type Bound, bindStatement, isConditional } from './bind.ts';
 import { explainTable, parseExplain } from './explain.ts';
 import type { Plan, PlanAudit, Planner, PlanRequest } from './types.ts';
@@ -116,7 +116,7 @@ async function draftExplain(
   return {
     schema: table.schema,
     task: { kind: 'inline', ipc: tableToIPC(table, 'stream') },
-    audit: auditOf(request.sql, snapshot, rights.fingerprint([]), bound.entries),
+    audit: auditOf(request.sql, snapshot, inlineFingerprint(rights.fingerprint([]), snapshot.contentHash), bound.entries),
   };
 }
 
