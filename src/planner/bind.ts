@@ -105,7 +105,10 @@ async function gateView(sql: string, context: BindContext): Promise<BoundView> {
     sql,
     gated,
     plan: () => {
-      plan ??= viewPlan(sql, gated, context);
+      plan ??= viewPlan(sql, gated, context).catch((error: unknown) => {
+        plan = undefined;
+        throw error;
+      });
       return plan;
     },
   };

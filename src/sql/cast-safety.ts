@@ -61,8 +61,8 @@ function failsWithFlag(from: Json, to: Json): boolean {
   return false;
 }
 
-/** Days and times that stay inside every date type but TIMESTAMP_NS, which is judged apart. */
-const DAY = /^\s*[12]\d{3}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,9})?)?)?\s*$/;
+/** Days and times of four-digit years are inside every date type but TIMESTAMP_NS. */
+const DAY = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})([ T]([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?)?\s*$/;
 const NEAR_DAY = /^\s*(1[789]|20|21)\d\d-/;
 const INTERVAL = /^\s*-?\d{1,6}\s*(second|minute|hour|day|week|month|quarter|year)s?\s*$/i;
 const DATES: ReadonlySet<string> = new Set(['DATE', 'TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP WITH TIME ZONE']);
@@ -75,12 +75,17 @@ export function isSafeLiteralCast(value: Json, to: Json): boolean {
   if (named(to)) return false;
   if (typeof plain === 'string') {
     if (target === 'INTERVAL') return INTERVAL.test(plain);
-    return DAY.test(plain) && (DATES.has(target) || (target === 'TIMESTAMP_NS' && NEAR_DAY.test(plain)));
+    return isDay(plain) && (DATES.has(target) || (target === 'TIMESTAMP_NS' && NEAR_DAY.test(plain)));
   }
   if (typeof plain !== 'number' || !Number.isSafeInteger(plain) || bits(idOf(object(value['type']))) === undefined) return false;
   if (target === 'DECIMAL') return Math.abs(plain) < 10 ** integerDigits(to);
   const room = bits(target);
   return room !== undefined && Math.abs(plain) < 2 ** room && (plain >= 0 || Object.hasOwn(SIGNED, target));
+}
+
+function isDay(literal: string): boolean {
+  const [year = 0, month = 0, day = 0] = DAY.exec(literal)?.slice(1, 4).map(Number) ?? [];
+  return year > 0 && new Date(Date.UTC(2000 + (year % 400), month - 1, day)).getUTCMonth() === month - 1 && day > 0;
 }
 
 export function typeName(type: Json): string {

@@ -56,6 +56,19 @@ describe('parse', () => {
   });
 });
 
+describe('boundPlan', () => {
+  it('shows the casts that the binder adds, with exact types', async () => {
+    const plan = JSON.stringify(await analyzer.boundPlan(CATALOG, 'SELECT a > 1.5 FROM t'));
+    expect(plan).toContain('"expression_class":"BOUND_CAST"');
+    expect(plan).toContain('"width":11,"scale":1');
+  });
+
+  it('is an error tree, or null, for what does not bind', async () => {
+    expect(await analyzer.boundPlan(CATALOG, 'SELECT nope FROM t')).toMatchObject({ error: true });
+    expect(await analyzer.boundPlan(CATALOG, 'SELECT 1; SELECT 2')).not.toMatchObject({ error: false, plans: [{}] });
+  });
+});
+
 describe('describe', () => {
   it('binds in the plan catalog, unqualified and qualified', async () => {
     for (const table of ['t', 'demo.t', `${NAME}.demo.t`]) {

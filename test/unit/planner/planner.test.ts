@@ -65,6 +65,27 @@ describe('the barrier', () => {
     expect(await pathOf('SELECT name FROM people WHERE id = 3')).toEqual([['demo.people', 'plain']]);
   });
 
+  test.each([
+    'SELECT id::DECIMAL(5,2) FROM people',
+    "SELECT count(*) FROM people WHERE born > TIMESTAMP '2000-01-01'",
+    'SELECT count(*) FROM people WHERE id > 1.12345678901234567890123456789012345',
+    'SELECT count(*) FROM (SELECT born AS x FROM people) JOIN (SELECT now()::TIMESTAMP AS x) USING (x)',
+    "SELECT born FROM people UNION ALL SELECT TIMESTAMP '2000-01-01'",
+    'SELECT name::JSON FROM people_sales',
+  ])('is for casts that may fail on hidden rows: %s', async (sql) => {
+    expect(await pathOf(sql)).toContainEqual(['demo.people', 'barrier']);
+    expect(await pathOf(sql, boss)).toContainEqual(['demo.people', 'plain']);
+  });
+
+  test.each([
+    'SELECT id::INTEGER, id + 1.5 FROM people',
+    "SELECT count(*) FROM people WHERE born > '2000-01-01' AND id = 3.5",
+    'SELECT region, sum(id)::DECIMAL(5,2) FROM people GROUP BY region HAVING count(*) > 1.5',
+    "SELECT count(*) FROM people WHERE id::VARCHAR = '1' AND TRY_CAST(name AS JSON) IS NULL",
+  ])('is not for casts that tell nothing: %s', async (sql) => {
+    expect(await pathOf(sql)).toEqual([['demo.people', 'plain']]);
+  });
+
   test("also counts what a steward's view does itself", async () => {
     expect(await pathOf('SELECT x FROM odd_view')).toEqual([
       ['demo.people', 'barrier'],

@@ -77,7 +77,19 @@ const FORMS: readonly ((column: string, type: string, literal: string) => string
   (_, type, literal) => `(CASE WHEN region = 'US' THEN ${literal.replace(/::.*|^TIMESTAMP_\w+ /, '')}::${type} END)`,
 ];
 /** Literals that some types can not hold, met on hidden rows only. */
-const LITERALS = ['100000', '-1', '1e300', "'x'", "'2300-01-01'", "DATE '5881580-07-10'", "TIMESTAMP '294247-01-10 04:00:54.775806'"];
+const LITERALS = [
+  "'2000-02-31'",
+  "'2000-13-01 25:00:00'",
+  "'9999-12-31'",
+  "'3 parsecs'",
+  '100000',
+  '-1',
+  '1e300',
+  "'x'",
+  "'2300-01-01'",
+  "DATE '5881580-07-10'",
+  "TIMESTAMP '294247-01-10 04:00:54.775806'",
+];
 
 let demo: Demo;
 let files: PolicyFiles;
