@@ -1,11 +1,11 @@
 /** The native side of one query, on an engine thread: open, pull one batch, close. State lives in the Cursor only. */
 import { type Address, api, destroy, freeResult, newResult } from './duckdb-c.ts';
-import type { Cursor } from './jobs.ts';
+import type { Cursor, JobResults } from './jobs.ts';
 import { createConversionChunk, readColumns } from './read-types.ts';
 import { arrowOptions, execute, prepare, requireSelect, resultError } from './statement.ts';
 
 /** Prepares and starts a SELECT. On failure everything but the connection is freed. */
-export function openCursor(connection: Address, setup: readonly string[], sql: string): Cursor {
+export function openCursor(connection: Address, setup: readonly string[], sql: string): JobResults['open'] {
   for (const statement of setup) execute(connection, statement);
   let cursor: Cursor = {
     connection,
@@ -13,7 +13,7 @@ export function openCursor(connection: Address, setup: readonly string[], sql: s
     result: 0,
     options: 0,
     conversion: 0,
-    columns: [],
+    layout: '',
     chunk: 0,
     from: 0,
     batches: 0,
@@ -24,10 +24,14 @@ export function openCursor(connection: Address, setup: readonly string[], sql: s
     requireSelect(statement);
     cursor = { ...cursor, options: arrowOptions(connection) };
     const columns = readColumns(statement, cursor.options);
-    cursor = { ...cursor, columns, conversion: createConversionChunk(statement, columns) };
+    cursor = {
+      ...cursor,
+      layout: JSON.stringify(columns.map((column) => column.wire)),
+      conversion: createConversionChunk(statement, columns),
+    };
     cursor = { ...cursor, result: newResult() };
     if (api.executeStreaming(statement, cursor.result) !== 0) throw resultError(cursor.result);
-    return cursor;
+    return { cursor, columns };
   } catch (error) {
     freeCursor({ ...cursor, connection: 0 });
     throw error;

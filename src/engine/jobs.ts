@@ -2,8 +2,17 @@
 import type { ResultColumn } from './column-type.ts';
 import type { Address } from './duckdb-c.ts';
 
+/** How far a cursor has been read: what a pull changes. */
+export interface Position {
+  /** A fetched chunk of which rows before `from` have been sent; 0 = none. */
+  readonly chunk: Address;
+  readonly from: number;
+  /** Batches made so far. */
+  readonly batches: number;
+}
+
 /** The native state of one running query. Owned by one job at a time; freed by a `close` job. */
-export interface Cursor {
+export interface Cursor extends Position {
   readonly connection: Address;
   readonly statement: Address;
   /** `duckdb_result` in native memory. */
@@ -11,12 +20,8 @@ export interface Cursor {
   readonly options: Address;
   /** Chunk that references the columns which DuckDB itself converts; 0 = none. */
   readonly conversion: Address;
-  readonly columns: readonly ResultColumn[];
-  /** A fetched chunk of which rows before `from` have been sent; 0 = none. */
-  readonly chunk: Address;
-  readonly from: number;
-  /** Batches made so far. */
-  readonly batches: number;
+  /** The columns' wire types as JSON: one text crosses threads faster than the objects. */
+  readonly layout: string;
 }
 
 /** Shared memory that one pull may write. */
@@ -46,7 +51,7 @@ export interface JobResults {
   readonly closeDatabase: null;
   readonly query: readonly (readonly (string | null)[])[];
   readonly describe: { readonly columns: readonly ResultColumn[]; readonly parameterCount: number };
-  readonly open: Cursor;
+  readonly open: { readonly cursor: Cursor; readonly columns: readonly ResultColumn[] };
   readonly pull: Pulled;
   readonly close: null;
 }
@@ -60,11 +65,11 @@ export type Pulled =
       readonly length: number;
       readonly rows: number;
       readonly ended: boolean;
-      readonly cursor: Cursor;
+      readonly position: Position;
     }
-  | { readonly kind: 'end'; readonly cursor: Cursor }
+  | { readonly kind: 'end'; readonly position: Position }
   /** The next row alone needs a slot of `bytes`. */
-  | { readonly kind: 'grow'; readonly bytes: number; readonly cursor: Cursor };
+  | { readonly kind: 'grow'; readonly bytes: number; readonly position: Position };
 
 /** Why a job failed; turned into a SluiceError on the main thread. */
 export type Failure =

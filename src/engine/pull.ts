@@ -1,6 +1,6 @@
 /** Pulls one record batch out of a cursor: fetch chunks until a slot is full, then gather them column by column. */
 import { BatchWriter, PADDING } from './batch-writer.ts';
-import type { ColumnType, ResultColumn } from './column-type.ts';
+import type { ColumnType } from './column-type.ts';
 import { type Address, api, destroy, releaseStruct, resultValue, takeErrorData } from './duckdb-c.ts';
 import { gather } from './gather.ts';
 import { type Cursor, JobError, type Pulled, type SlotMemory } from './jobs.ts';
@@ -18,14 +18,15 @@ const COPY_BYTES = 64 * 1024;
 const scratch: Scratch = new Scratch();
 
 export function pull(cursor: Cursor, slot: SlotMemory, maxRows: number): Pulled {
-  const room = slot.memory.byteLength - headerBytes(cursor.columns);
-  const batch = new Batch(cursor, room, Math.min(room, FIRST_BATCH_BYTES * 4 ** Math.min(cursor.batches, 8)), maxRows);
+  const types = readLayout(cursor.layout);
+  const room = slot.memory.byteLength - headerBytes(types);
+  const batch = new Batch(cursor, types, room, Math.min(room, FIRST_BATCH_BYTES * 4 ** Math.min(cursor.batches, 8)), maxRows);
   try {
     const stop = batch.fill();
-    const next = { ...cursor, ...batch.carried };
-    if (stop === 'grow') return { kind: 'grow', bytes: batch.needed + headerBytes(cursor.columns), cursor: next };
-    if (batch.rows === 0) return { kind: 'end', cursor: next };
-    return { ...batch.write(slot), ended: stop === 'end', cursor: { ...next, batches: cursor.batches + 1 } };
+    const position = { ...batch.carried, batches: cursor.batches + (stop !== 'grow' && batch.rows > 0 ? 1 : 0) };
+    if (stop === 'grow') return { kind: 'grow', bytes: batch.needed + headerBytes(types), position };
+    if (batch.rows === 0) return { kind: 'end', position };
+    return { ...batch.write(slot), ended: stop === 'end', position };
   } catch (error) {
     // The cursor that the main thread knows still names the carried chunk: it must not be freed twice.
     batch.keepFirstChunk(cursor.chunk);
@@ -35,10 +36,24 @@ export function pull(cursor: Cursor, slot: SlotMemory, maxRows: number): Pulled 
   }
 }
 
+const LAYOUTS_KEPT = 64;
+/** Read once, not once a batch. */
+const layouts: Map<string, readonly ColumnType[]> = new Map();
+
+function readLayout(text: string): readonly ColumnType[] {
+  const known = layouts.get(text);
+  if (known !== undefined) return known;
+  if (layouts.size >= LAYOUTS_KEPT) layouts.clear();
+  // Written by openCursor of this very process.
+  const types = JSON.parse(text) as readonly ColumnType[];
+  layouts.set(text, types);
+  return types;
+}
+
 /** Upper bound of the IPC header. */
-function headerBytes(columns: readonly ResultColumn[]): number {
+function headerBytes(types: readonly ColumnType[]): number {
   const count = (type: ColumnType): number => 1 + type.children.reduce((sum, child) => sum + count(child), 0);
-  return 1024 + 64 * columns.reduce((sum, column) => sum + count(column.wire), 0);
+  return 1024 + 64 * types.reduce((sum, type) => sum + count(type), 0);
 }
 
 type Stop = 'full' | 'end' | 'grow';
@@ -64,9 +79,9 @@ class Batch {
   readonly #arrays: BigUint64Array[] = [];
   #bytes = 0;
 
-  constructor(cursor: Cursor, room: number, target: number, maxRows: number) {
+  constructor(cursor: Cursor, types: readonly ColumnType[], room: number, target: number, maxRows: number) {
     this.#cursor = cursor;
-    this.#types = cursor.columns.map((column) => column.wire);
+    this.#types = types;
     this.#room = room;
     this.#target = target;
     this.#maxRows = maxRows;
@@ -90,7 +105,7 @@ class Batch {
     }
   }
 
-  write(slot: SlotMemory): Omit<Extract<Pulled, { kind: 'batch' }>, 'ended' | 'cursor'> {
+  write(slot: SlotMemory): Omit<Extract<Pulled, { kind: 'batch' }>, 'ended' | 'position'> {
     const writer = new BatchWriter(slot);
     this.#types.forEach((type, index) => {
       gather(

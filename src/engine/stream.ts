@@ -7,7 +7,7 @@ import type { BatchSource, EncodedBatch } from '../model.ts';
 import { toSchema, toSchemaHeader } from './column-type.ts';
 import { type Address, api } from './duckdb-c.ts';
 import { runtimeError } from './failures.ts';
-import type { Cursor, Pulled, SlotMemory } from './jobs.ts';
+import type { Cursor, JobResults, Pulled, SlotMemory } from './jobs.ts';
 import type { SlotPool } from './slots.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
@@ -22,7 +22,7 @@ const EMPTY_CURSOR: Cursor = {
   result: 0,
   options: 0,
   conversion: 0,
-  columns: [],
+  layout: '',
   chunk: 0,
   from: 0,
   batches: 0,
@@ -60,6 +60,7 @@ class Stream {
   readonly #ready: EncodedBatch[] = [];
   readonly #waiters: Waiter[] = [];
   #cursor: Cursor;
+  #columns: JobResults['open']['columns'] = [];
   /** The job that has the cursor; settles, never rejects. */
   #job: Promise<void> | null = null;
   #ended = false;
@@ -78,8 +79,8 @@ class Stream {
     if (options.signal.aborted) this.#abort();
   }
 
-  get columns(): Cursor['columns'] {
-    return this.#cursor.columns;
+  get columns(): JobResults['open']['columns'] {
+    return this.#columns;
   }
 
   async open(setup: readonly string[], sql: string): Promise<void> {
@@ -90,8 +91,9 @@ class Stream {
           this.#checkOpen();
           return { kind: 'open', connection, setup, sql };
         }),
-        (cursor) => {
+        ({ cursor, columns }) => {
           this.#cursor = cursor;
+          this.#columns = columns;
         },
       );
     }
@@ -167,7 +169,7 @@ class Stream {
   }
 
   #accept(pulled: Pulled, slot: SlotMemory | null, giveBack: () => void): void {
-    this.#cursor = pulled.cursor;
+    this.#cursor = { ...this.#cursor, ...pulled.position };
     this.#growTo = null;
     if (pulled.kind === 'batch') {
       this.#ended = pulled.ended;
