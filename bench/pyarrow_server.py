@@ -1,6 +1,6 @@
 """The C++ yardstick: a pyarrow Flight server on DuckDB, as a person would write it, tuned.
 
-usage: pyarrow_server.py LINEITEM.parquet BATCHES.arrows THREADS. Prints the port. Speaks GetFlightInfo(CommandStatementQuery) and DoGet, no auth.
+usage: pyarrow_server.py LINEITEM.parquet BATCHES.arrows THREADS [STREAMING_BUFFER]. Prints the port. Speaks GetFlightInfo(CommandStatementQuery) and DoGet, no auth.
 The query `ready` streams BATCHES from memory: the transport alone. Every other query streams from DuckDB.
 """
 import functools
@@ -11,7 +11,6 @@ import pyarrow
 import pyarrow.flight as flight
 
 ROWS_PER_BATCH = 65536  # measured best of 8k … 256k
-STREAMING_BUFFER = "128MB"  # the default of 1 MB makes the scan serial
 
 
 def unwrap(payload, number):
@@ -33,12 +32,18 @@ def unwrap(payload, number):
 
 
 class Server(flight.FlightServerBase):
-    def __init__(self, lineitem, batches, threads):
+    def __init__(self, lineitem, batches, threads, streaming_buffer=None):
         super().__init__("grpc://127.0.0.1:0")
         self.batches = batches
         self.database = duckdb.connect(config={"threads": threads})
-        self.database.execute(f"SET streaming_buffer_size = '{STREAMING_BUFFER}'")
+        self.streaming_buffer = streaming_buffer
         self.database.execute(f"CREATE VIEW lineitem AS FROM read_parquet('{lineitem}')")
+
+    def cursor(self):
+        cursor = self.database.cursor()
+        if self.streaming_buffer:  # local to each connection
+            cursor.execute(f"SET streaming_buffer_size = '{self.streaming_buffer}'")
+        return cursor
 
     @functools.cached_property
     def ready(self):
@@ -50,16 +55,16 @@ class Server(flight.FlightServerBase):
         if sql == b"ready":
             schema = self.ready.schema
         else:
-            schema = self.database.cursor().execute(f"SELECT * FROM ({sql.decode()}) LIMIT 0").to_arrow_table().schema
+            schema = self.cursor().execute(f"SELECT * FROM ({sql.decode()}) LIMIT 0").to_arrow_table().schema
         return flight.FlightInfo(schema, descriptor, [flight.FlightEndpoint(sql, [])], -1, -1)
 
     def do_get(self, context, ticket):
         if ticket.ticket == b"ready":
             return flight.RecordBatchStream(self.ready)
-        return flight.RecordBatchStream(self.database.cursor().execute(ticket.ticket.decode()).to_arrow_reader(ROWS_PER_BATCH))
+        return flight.RecordBatchStream(self.cursor().execute(ticket.ticket.decode()).to_arrow_reader(ROWS_PER_BATCH))
 
 
 if __name__ == "__main__":
-    server = Server(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    server = Server(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
     print(server.port, flush=True)
     server.serve()

@@ -36,7 +36,8 @@ function makeData() {
   if (made.status !== 0) throw new Error('the bench data could not be made');
 }
 
-const startPyarrow = () => startProcess(PYARROW, PYTHON, [file('pyarrow_server.py'), LINEITEM, BATCHES, String(THREADS)]);
+const startPyarrow = (...buffer) =>
+  startProcess(PYARROW, PYTHON, [file('pyarrow_server.py'), LINEITEM, BATCHES, String(THREADS), ...buffer]);
 
 const startReady = () => startProcess('Sluice', process.execPath, [file('ready-server.mjs'), BATCHES]);
 
@@ -111,6 +112,7 @@ const WORKLOADS = {
   scan: async (client, start) => {
     const contenders = [
       { label: PYARROW, server: await start(startPyarrow()), sql: SELECT_ALL },
+      { label: `${PYARROW}, 128 MB buffer`, server: await start(startPyarrow('128MB')), sql: SELECT_ALL },
       { label: 'Sail', server: await start(startSail(client)), sql: SELECT_ALL },
       { label: 'Sluice', server: await start(startSluice()), sql: SELECT_ALL, user: BENCH_USERS.everything },
     ];
