@@ -112,7 +112,7 @@ const WORKLOADS = {
   scan: async (client, start) => {
     const contenders = [
       { label: PYARROW, server: await start(startPyarrow()), sql: SELECT_ALL },
-      { label: `${PYARROW}, 128 MB buffer`, server: await start(startPyarrow('128MB')), sql: SELECT_ALL },
+      { label: `${PYARROW}, 64 MB buffer`, server: await start(startPyarrow('64MB')), sql: SELECT_ALL },
       { label: 'Sail', server: await start(startSail(client)), sql: SELECT_ALL },
       { label: 'Sluice', server: await start(startSluice()), sql: SELECT_ALL, user: BENCH_USERS.everything },
     ];

@@ -124,7 +124,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
   SLUICE_STREAMING_BUFFER: {
     key: 'streamingBufferBytes',
-    default: '128MB',
+    default: '64MB',
     parse: bytes(MIB, 2 ** 40),
     doc: 'How far the engine may scan ahead of a reader.',
   },
