@@ -1,8 +1,9 @@
 /** Statements that a red team tried on the quickstart policies: each is refused or governed, and none says what its user may not know. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
-import { startTestServer, type TestServer } from '../support/server.ts';
+import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
 import { leaksIn } from '../unit/sql/leak-oracle.ts';
 
 interface Case {
@@ -13,7 +14,12 @@ interface Case {
   readonly why: string;
 }
 
-const CASES: readonly Case[] = JSON.parse(readFileSync(new URL('../cases/red-team.json', import.meta.url), 'utf8'));
+/** `${data}` is where the demo's files really are. */
+const TEXT = readFileSync(new URL('../cases/red-team.json', import.meta.url), 'utf8').replaceAll(
+  /\$\{data\}/g,
+  join(STATE_DIRECTORY, 'demo'),
+);
+const CASES: readonly Case[] = JSON.parse(TEXT);
 const REFUSALS = ['INVALID_ARGUMENT', 'NOT_FOUND', 'PERMISSION_DENIED', 'UNIMPLEMENTED', 'RESOURCE_EXHAUSTED'];
 
 let sluice: TestServer;
