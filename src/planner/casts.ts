@@ -1,8 +1,8 @@
 /** Casts that could betray hidden rows, found in plans bound over empty tables that have the shape of what is read, without any policy. */
 import type { AllowDecision, Dataset } from '../model.ts';
-import { buildPlanCatalog, type GatedStatement, type PlanEntry, qualify, qualifyView, unsafeCasts } from '../sql/index.ts';
+import { buildPlanCatalog, type GatedStatement, type PlanEntry, qualify, unsafeCasts } from '../sql/index.ts';
 import type { BindContext, BoundView } from './bind.ts';
-import { allRaw } from './visible.ts';
+import { asTable, openView } from './shapes.ts';
 
 /** Reasons in a user's statement; `hiding` are the datasets it names of which a condition hides something. */
 export async function statementCasts(
@@ -31,9 +31,8 @@ function opened(decision: AllowDecision): AllowDecision {
 
 /** A view's own text over its bases' raw columns; the same for every reader. */
 export async function viewPlan(sql: string, gated: GatedStatement, context: BindContext): Promise<unknown> {
-  const entries = gated.datasets.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), base: true, barrier: false }));
-  const catalog = buildPlanCatalog({ defaultSchema: context.snapshot.defaultSchema, entries, data: 'empty' });
-  return context.analyzer.boundPlan(catalog, qualifyView(sql, gated, catalog.name));
+  const { catalog, text } = openView(sql, gated, context.snapshot.defaultSchema);
+  return context.analyzer.boundPlan(catalog, text);
 }
 
 /** Reasons in a view's text; `hiding` are its bases of which a condition hides something. */
@@ -45,10 +44,4 @@ export async function viewCasts(view: BoundView, hiding: readonly Dataset[]): Pr
 function among(datasets: readonly Dataset[]): (schema: string, table: string) => boolean {
   const names = new Set(datasets.map(({ schema, name }) => `${schema}.${name}`.toLowerCase()));
   return (_schema, table) => names.has(table.toLowerCase());
-}
-
-/** A view stands in as a table of its columns. */
-export function asTable(dataset: Dataset): Dataset {
-  if (dataset.source.kind !== 'view') return dataset;
-  return { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
 }

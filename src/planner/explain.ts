@@ -1,6 +1,7 @@
 /** `EXPLAIN POLICY [AS USER 'name'] <query>`: why a principal sees what it sees, one row per dataset and column touched. */
 import { Table as ArrowTable, Int64, type Table, Utf8, type Vector, vectorFromArray } from 'apache-arrow';
 import type { AllowDecision, ColumnDecision, Decision, Predicate, RowFilterRule, Scalar, Snapshot } from '../model.ts';
+import { foldName } from '../names.ts';
 import { describeMask, describePredicate, type PrincipalPolicy } from '../policy/index.ts';
 import type { Bound } from './bind.ts';
 
@@ -144,7 +145,7 @@ function maskWords(treatment: Extract<ColumnDecision['treatment'], { kind: 'mask
 function describeFilter(decision: AllowDecision, snapshot: Snapshot, viewer: Viewer): string | null {
   if (decision.rowFilter === null) return null;
   if (viewer === 'auditor') return describePredicate(decision.rowFilter);
-  const visible = new Set(decision.columns.filter(({ treatment }) => treatment.kind !== 'hidden').map(({ name }) => name.toLowerCase()));
+  const visible = new Set(decision.columns.filter(({ treatment }) => treatment.kind !== 'hidden').map(({ name }) => foldName(name)));
   const rules = decision.rules
     .map((id) => snapshot.rowFilters.find((rule) => rule.id === id))
     .filter((rule): rule is RowFilterRule => rule !== undefined);
@@ -177,7 +178,7 @@ function redactScalar(scalar: Scalar, visible: ReadonlySet<string>): Scalar {
     case 'literal':
       return { kind: 'literal', value: '…' };
     case 'column':
-      return visible.has(scalar.name.toLowerCase()) ? scalar : { kind: 'column', name: 'a hidden column' };
+      return visible.has(foldName(scalar.name)) ? scalar : { kind: 'column', name: 'a hidden column' };
     case 'attribute':
       return scalar;
     case 'call':
@@ -197,10 +198,9 @@ function touchedColumns(ast: unknown): TouchedColumns {
     if (typeof node !== 'object' || node === null) return;
     const fields = node as Readonly<Record<string, unknown>>;
     if (fields['class'] === 'STAR' || fields['ref_type'] === 'NATURAL' || fields['type'] === 'SHOW_REF') all = true;
-    for (const name of [fields['column_names'], fields['using_columns']].flat())
-      if (typeof name === 'string') names.add(name.toLowerCase());
+    for (const name of [fields['column_names'], fields['using_columns']].flat()) if (typeof name === 'string') names.add(foldName(name));
     for (const child of Object.values(fields)) walk(child);
   };
   walk(ast);
-  return { has: (column) => all || names.has(column.toLowerCase()) };
+  return { has: (column) => all || names.has(foldName(column)) };
 }

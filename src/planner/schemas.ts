@@ -2,10 +2,9 @@
 import type { Analyzer } from '../engine/index.ts';
 import { toSluiceError } from '../errors.ts';
 import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
-import { buildPlanCatalog, type PlanEntry, qualifyView, sourceRelation } from '../sql/index.ts';
+import { sourceRelation } from '../sql/index.ts';
 import { type BindContext, bindView } from './bind.ts';
-import { asTable } from './casts.ts';
-import { allRaw } from './visible.ts';
+import { openView } from './shapes.ts';
 
 export interface ColumnType {
   readonly name: string;
@@ -80,15 +79,13 @@ function withColumns(draft: Pick<Snapshot, 'datasets' | 'defaultSchema' | 'catal
 
 /** null = a base is not known yet. */
 async function resolveView(view: Dataset, snapshot: Snapshot, source: SchemaSource): Promise<readonly ColumnType[] | string | null> {
-  const text = view.source.kind === 'view' ? view.source.sql : '';
+  const written = view.source.kind === 'view' ? view.source.sql : '';
   const context: BindContext = { snapshot, analyzer: source.analyzer, functions: source.functions, limits: source.limits };
   try {
-    const { gated, sql } = await bindView(view, text, context);
-    const bases = gated.datasets.map((base) => snapshot.datasets.find(({ id }) => id === base.id) ?? base);
-    if (bases.some((base) => base.columns.length === 0)) return null;
-    const entries = bases.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), base: true, barrier: false }));
-    const catalog = buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries, data: 'empty' });
-    return (await source.analyzer.describe(catalog, qualifyView(sql, gated, catalog.name))).columns;
+    const { gated, sql } = await bindView(view, written, context);
+    if (gated.datasets.some((base) => base.columns.length === 0)) return null;
+    const { catalog, text } = openView(sql, gated, snapshot.defaultSchema);
+    return (await source.analyzer.describe(catalog, text)).columns;
   } catch (error) {
     return `its SQL does not bind: ${toSluiceError(error).message}`;
   }

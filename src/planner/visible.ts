@@ -1,9 +1,10 @@
 /** The catalog as one principal may see it, for Flight SQL's metadata commands. */
 import { Field, Schema } from 'apache-arrow';
 import type { Analyzer } from '../engine/index.ts';
-import type { AllowDecision, Column, Dataset, Principal, Snapshot } from '../model.ts';
+import type { Column, Dataset, Principal, Snapshot } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
-import { buildPlanCatalog } from '../sql/index.ts';
+import { buildPlanCatalog, qualified } from '../sql/index.ts';
+import { allRaw, asTable } from './shapes.ts';
 import { createSnapshotCache } from './snapshot-cache.ts';
 import type { VisibleCatalog, VisibleTable } from './types.ts';
 
@@ -26,32 +27,14 @@ function compare(a: string, b: string): number {
 }
 
 async function describeDataset(analyzer: Analyzer, dataset: Dataset): Promise<Schema> {
-  // A view's columns are described as a table of the same types: its bases do not matter for that.
-  const flat: Dataset = { ...dataset, source: { kind: 'parquet', connection: '', path: '', hivePartitioning: false } };
+  const table = asTable(dataset);
   const catalog = buildPlanCatalog({
     defaultSchema: dataset.schema,
-    entries: [{ dataset: flat, decision: allRaw(flat), base: false, barrier: false }],
+    entries: [{ dataset: table, decision: allRaw(table), base: false, barrier: false }],
     data: 'empty',
   });
-  const { schema } = await analyzer.describe(catalog, `SELECT * FROM ${quote(dataset.schema)}.${quote(dataset.name)}`);
+  const { schema } = await analyzer.describe(catalog, `SELECT * FROM ${qualified(dataset.schema, dataset.name)}`);
   return schema;
-}
-
-/** A decision without conditions, to describe shapes; it never reaches a plan. */
-export function allRaw(dataset: Dataset): AllowDecision {
-  return {
-    effect: 'allow',
-    dataset: dataset.id,
-    rowFilter: null,
-    columns: dataset.columns.map(({ name }) => ({ name, treatment: { kind: 'raw' }, rules: [], reason: '' })),
-    roles: [],
-    grants: [],
-    rules: [],
-  };
-}
-
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }
 
 function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snapshot: Snapshot): VisibleTable {

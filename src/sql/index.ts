@@ -11,4 +11,5 @@ export { unsafeCasts } from './plan-casts.ts';
 export { buildPlanCatalog, type PlanCatalogInput, type PlanEntry, sourceRelation } from './plan-catalog.ts';
 export { toPredicate } from './predicate.ts';
 export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './qualify.ts';
+export { qualified } from './quote.ts';
 export type { CatalogReference, GatedTable, GateOptions } from './walk.ts';
