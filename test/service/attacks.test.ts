@@ -75,7 +75,9 @@ async function openWorld(python: PythonClients, name: string, where: string): Pr
   cpSync(QUICKSTART, policies, { recursive: true });
   const catalog = join(policies, 'catalog.yaml');
   writeFileSync(catalog, readFileSync(catalog, 'utf8').replaceAll(/\$\{data\}/g, directory));
-  const server = await startTestServer({ SLUICE_POLICIES: policies, SLUICE_MEMORY_LIMIT: '512MB', SLUICE_TEMP_LIMIT: '64MB' });
+  // With one thread the order of rows, and what LIMIT keeps of them, follows from the data alone.
+  const limits = { SLUICE_MEMORY_LIMIT: '512MB', SLUICE_TEMP_LIMIT: '64MB', SLUICE_THREADS: '1' };
+  const server = await startTestServer({ SLUICE_POLICIES: policies, ...limits });
   return { directory, server, client: await connectFlight({ port: server.port, user: 'analyst_eu' }) };
 }
 
