@@ -31,6 +31,11 @@ export interface Dataset {
   readonly tags: readonly string[];
   readonly columns: readonly Column[];
   readonly source: Source;
+  /** Empty = none declared. */
+  readonly primaryKey?: readonly string[];
+  readonly foreignKeys?: readonly ForeignKey[];
+  /** Only scratch tables have one: nobody else reads them, and only while every source's decision is still the same. */
+  readonly owner?: { readonly subject: string; readonly lineage: readonly Lineage[] };
   /** Why nobody may read this dataset (a rule or column that does not resolve); fail closed. */
   readonly broken?: string;
 }
@@ -39,6 +44,21 @@ export interface Dataset {
 export type Connection =
   | { readonly kind: 'local'; readonly name: string; readonly directory: string }
   | { readonly kind: 'duckdb'; readonly name: string; readonly file: string };
+
+/** Referential facts that a steward declares; the engine does not check them. */
+export interface ForeignKey {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** Dataset id. */
+  readonly references: string;
+  readonly referencedColumns: readonly string[];
+}
+
+/** What a scratch table was made of: the decision of each source as it was then, hashed. */
+export interface Lineage {
+  readonly dataset: string;
+  readonly decision: string;
+}
 
 export interface User {
   readonly name: string;
@@ -176,9 +196,46 @@ export interface PlanCatalog {
   readonly statements: readonly string[];
 }
 
+/** How a result looks on the wire. The plain form is the one every client reads (D10). */
+export interface WireForm {
+  readonly strings: 'utf8' | 'view';
+  readonly enums: 'utf8' | 'dictionary';
+  readonly compression: 'none' | 'lz4' | 'zstd';
+}
+
+export const PLAIN_FORM: WireForm = { strings: 'utf8', enums: 'utf8', compression: 'none' };
+
+export interface QueryTask {
+  readonly kind: 'query';
+  readonly catalog: PlanCatalog;
+  /** Run one after the other into one stream: one per row of bound parameters. */
+  readonly statements: readonly string[];
+  readonly datasets: readonly string[];
+  readonly form: WireForm;
+  /** IPC Schema message that the client was promised; empty = the engine's own. */
+  readonly schema: Uint8Array;
+}
+
+/** A table of a principal's own in the scratch schema. */
+export interface TableName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** A statement that is not a query: it changes something, or asks the server about itself. */
+export type Command =
+  | { readonly kind: 'createTable'; readonly table: TableName; readonly ifExists: 'fail' | 'replace' | 'keep' }
+  | { readonly kind: 'insert'; readonly table: TableName; readonly columns: readonly string[] }
+  | { readonly kind: 'dropTable'; readonly table: TableName; readonly ifExists: boolean }
+  | { readonly kind: 'createToken'; readonly name: string; readonly ttlMs: number | null }
+  | { readonly kind: 'dropToken'; readonly name: string }
+  | { readonly kind: 'showTokens' };
+
 /** One unit of work for one worker. */
 export type Task =
-  | { readonly kind: 'query'; readonly catalog: PlanCatalog; readonly sql: string; readonly datasets: readonly string[] }
+  | QueryTask
+  /** Runs at most once per query id; `query` gives the rows that a table is made of. */
+  | { readonly kind: 'command'; readonly command: Command; readonly query: QueryTask | null }
   /** A finished small result (EXPLAIN POLICY) as an Arrow IPC stream. */
   | { readonly kind: 'inline'; readonly ipc: Uint8Array };
 

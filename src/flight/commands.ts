@@ -1,7 +1,8 @@
 /** GetFlightInfo, GetSchema and DoGet: each Flight SQL command → planner, worker or catalog. */
 import type { Schema } from 'apache-arrow';
 import { fail } from '../errors.ts';
-import type { Plan, Planner } from '../planner/index.ts';
+import { PLAIN_FORM } from '../model.ts';
+import type { Plan, Planner, ResultOptions } from '../planner/index.ts';
 import {
   commandName,
   decodeCommand,
@@ -25,6 +26,8 @@ export interface Services {
   readonly worker: Worker;
   readonly sqlInfo: ReadonlyMap<number, InfoValue>;
 }
+
+const SINGLE: ResultOptions = { schema: null, form: PLAIN_FORM, endpointsMax: 1, readsInOrder: true };
 
 /** What a query command asks for; metadata commands need no plan. */
 type QueryCommand = Extract<SqlCommand, { kind: 'statement' | 'prepared' }>;
@@ -89,8 +92,8 @@ async function planQuery(planner: Planner, rpc: Rpc, command: QueryCommand): Pro
   if (command.kind === 'statement') rpc.audit.add({ statement: command.sql });
   const plan =
     command.kind === 'statement'
-      ? await planner.plan({ principal, sql: command.sql })
-      : await planner.planPrepared(command.handle, principal);
+      ? await planner.plan({ principal, sql: command.sql, options: SINGLE })
+      : await planner.planPrepared(command.handle, principal, SINGLE);
   rpc.audit.add(plan.audit);
   return plan;
 }

@@ -61,7 +61,7 @@ export function createPlanner(options: PlannerOptions): Planner {
       statement: request.sql,
       task,
     });
-    return { queryId: audit.queryId, schema, tickets: [options.sealer.seal('ticket', ticket)], expiresAtMs, audit };
+    return { queryId: audit.queryId, schema, tickets: [options.sealer.seal('ticket', ticket)], ordered: true, expiresAtMs, audit };
   };
   const openHandle = (handle: Uint8Array, principal: Principal): string => {
     const prepared = decodePrepared(options.sealer.open('prepared', handle));
@@ -95,7 +95,14 @@ async function draftQuery(request: PlanRequest, snapshot: Snapshot, rights: Prin
   const datasets = bound.entries.map(({ dataset }) => dataset.id);
   return {
     schema: description.schema,
-    task: { kind: 'query', catalog: rows, sql: await textFor(rows), datasets },
+    task: {
+      kind: 'query',
+      catalog: rows,
+      statements: [await textFor(rows)],
+      datasets,
+      form: request.options.form,
+      schema: description.schemaHeader,
+    },
     audit: auditOf(request.sql, snapshot, rights.fingerprint(datasets), bound.entries),
   };
 }

@@ -1,6 +1,6 @@
 /** What is sealed: tickets, prepared-statement handles and session tokens ↔ proto/ticket.proto. Faults fail with ticket.invalid. */
 import { fail } from '../errors.ts';
-import type { PlanCatalog, Task } from '../model.ts';
+import type { Command, PlanCatalog, QueryTask, Task, WireForm } from '../model.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
 
 /** One task for one worker, bound to a principal and the policy it was planned under. */
@@ -41,8 +41,18 @@ export function inlineFingerprint(fingerprint: string, contentHash: string): str
 
 export function encodeTicket(ticket: Ticket): Uint8Array {
   const { task, ...rest } = ticket;
-  const encodedTask = task.kind === 'query' ? { query: task } : { inline: { ipc: task.ipc } };
-  return ticketCodec.encode({ ...rest, ...encodedTask });
+  return ticketCodec.encode({ ...rest, ...taskField(task) });
+}
+
+function taskField(task: Task): Record<string, unknown> {
+  switch (task.kind) {
+    case 'query':
+      return { query: task };
+    case 'inline':
+      return { inline: { ipc: task.ipc } };
+    case 'command':
+      return { command: { command: JSON.stringify(task.command), ...(task.query === null ? {} : { query: task.query }) } };
+  }
 }
 
 export function decodeTicket(bytes: Uint8Array): Ticket {
@@ -82,9 +92,33 @@ export function decodeSession(bytes: Uint8Array): SessionToken {
 function readTask(fields: Fields): Task {
   const inline = fields.message('inline');
   if (inline !== undefined) return { kind: 'inline', ipc: inline.bytes('ipc') };
-  const query = fields.message('query') ?? fail('ticket.invalid', 'the ticket holds no task');
-  const catalog = query.message('catalog') ?? fail('ticket.invalid', 'the ticket holds no catalog');
-  return { kind: 'query', catalog: readCatalog(catalog), sql: query.string('sql'), datasets: query.strings('datasets') };
+  const command = fields.message('command');
+  if (command === undefined) return readQuery(fields.message('query') ?? fail('ticket.invalid', 'the ticket holds no task'));
+  const query = command.message('query');
+  // Sealed, so what is inside is what this cluster wrote.
+  return { kind: 'command', command: JSON.parse(command.string('command')) as Command, query: query === undefined ? null : readQuery(query) };
+}
+
+function readQuery(fields: Fields): QueryTask {
+  const catalog = fields.message('catalog') ?? fail('ticket.invalid', 'the ticket holds no catalog');
+  return {
+    kind: 'query',
+    catalog: readCatalog(catalog),
+    statements: fields.strings('statements'),
+    datasets: fields.strings('datasets'),
+    form: readForm(fields.message('form') ?? fail('ticket.invalid', 'the ticket holds no wire form')),
+    schema: fields.bytes('schema'),
+  };
+}
+
+function readForm(fields: Fields): WireForm {
+  const one = <T extends string>(name: string, values: readonly T[]): T =>
+    values.find((value) => value === fields.string(name)) ?? fail('ticket.invalid', 'the ticket names an unknown wire form');
+  return {
+    strings: one('strings', ['utf8', 'view']),
+    enums: one('enums', ['utf8', 'dictionary']),
+    compression: one('compression', ['none', 'lz4', 'zstd']),
+  };
 }
 
 function readCatalog(fields: Fields): PlanCatalog {

@@ -66,7 +66,7 @@ async function startTask(task: Task, options: WorkerOptions, signal: AbortSignal
   if (task.kind === 'inline') return inlineSource(task.ipc);
   const lease = await options.lease();
   try {
-    return onDispose(await lease.engine.run(task.catalog, task.sql, signal), () => lease.release());
+    return onDispose(await lease.engine.run(task.catalog, task.statements[0] ?? '', signal), () => lease.release());
   } catch (error) {
     lease.release();
     throw error;
