@@ -2,5 +2,7 @@
 export declare const TESTBED: string;
 export declare const PYTHON: string;
 export declare const JDBC_CLASSPATH: string;
+export declare const DERBY_CLASSPATH: string;
+export declare const SCENARIO_CLIENT_BINARY: string;
 export declare function ensureTestbed(groups?: readonly ('clients' | 'bench')[]): Promise<void>;
 export declare function extensionPath(name: 'tpch' | 'tpcds'): string;

@@ -1,5 +1,5 @@
 /**
- * Fills `.testbed/` once with what the real clients need: a Python venv, the JDBC driver, the compiled JDBC probe.
+ * Fills `.testbed/` once with what the real clients need: a Python venv, the JDBC driver and its probe, Arrow's integration client and example server.
  * `npm test` runs it first; a rerun is instant. A missing toolchain ends it with a message that says what to install.
  * `ensureTestbed(['clients', 'bench'])` is the same for the bench, which adds a peer server.
  */
@@ -28,6 +28,12 @@ const PEER_PACKAGES = ['pysail==0.7.2'];
 const JDBC = { artifact: 'org.apache.arrow:flight-sql-jdbc-driver:18.3.0', jar: 'flight-sql-jdbc-driver-18.3.0.jar' };
 export const JDBC_CLASSPATH = [join(TESTBED, 'classes'), join(TESTBED, 'jars', JDBC.jar)].join(delimiter);
 const PROBE = fileURLToPath(new URL('JdbcProbe.java', import.meta.url));
+const DERBY_POM = fileURLToPath(new URL('derby/pom.xml', import.meta.url));
+const DERBY_SERVER = fileURLToPath(new URL('derby/DerbyServer.java', import.meta.url));
+export const DERBY_CLASSPATH = [join(TESTBED, 'derby', 'classes'), join(TESTBED, 'derby', 'jars', '*')].join(delimiter);
+/** Arrow's own integration client: the scenarios that its implementations test each other with. */
+const SCENARIO_CLIENT = 'github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client@v18.8.0';
+export const SCENARIO_CLIENT_BINARY = join(TESTBED, 'bin', 'arrow-flight-integration-client');
 
 const TOOLS = {
   python3: {
@@ -37,6 +43,10 @@ const TOOLS = {
   java: { probe: ['java', '-version'], get: 'a JDK ≥ 17 (Debian: apt-get install openjdk-17-jdk-headless)' },
   javac: { probe: ['javac', '-version'], get: 'a JDK ≥ 17, not only a JRE (Debian: apt-get install openjdk-17-jdk-headless)' },
   mvn: { probe: ['mvn', '-version'], get: 'Apache Maven (Debian: apt-get install maven)' },
+  go: {
+    probe: ['sh', '-c', 'go version | grep -Eq "go1\\.(2[5-9]|[3-9][0-9])"'],
+    get: 'Go ≥ 1.25 (https://go.dev/dl; the golang-go of Debian 12 is too old)',
+  },
 };
 
 /** Each part is made once per fingerprint: a change of pins or probe source makes it again. */
@@ -51,6 +61,20 @@ const PARTS = {
     },
     { name: 'jdbc', needs: ['java', 'mvn'], inputs: [JDBC.artifact], title: 'Flight SQL JDBC driver, 45 MB', make: fetchDriver },
     { name: 'probe', needs: ['java', 'javac'], inputs: [readFileSync(PROBE, 'utf8')], title: 'JDBC probe', make: compileProbe },
+    {
+      name: 'scenarios',
+      needs: ['go'],
+      inputs: [SCENARIO_CLIENT],
+      title: "Arrow's own integration client, 26 MB",
+      make: installScenarioClient,
+    },
+    {
+      name: 'derby',
+      needs: ['java', 'javac', 'mvn'],
+      inputs: [DERBY_POM, DERBY_SERVER].map((file) => readFileSync(file, 'utf8')),
+      title: "Arrow Java's example server on Derby, 30 MB",
+      make: makeDerbyServer,
+    },
   ],
   bench: [
     {
@@ -132,10 +156,22 @@ async function compileProbe() {
   renameSync(fresh, join(TESTBED, 'classes'));
 }
 
+async function installScenarioClient() {
+  await run('go', ['install', SCENARIO_CLIENT], { ...process.env, GOBIN: dirname(SCENARIO_CLIENT_BINARY) });
+}
+
+async function makeDerbyServer() {
+  const directory = join(TESTBED, 'derby');
+  rmSync(directory, { recursive: true, force: true });
+  const jars = join(directory, 'jars');
+  await run('mvn', ['-q', '-B', '-f', DERBY_POM, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${jars}`]);
+  await run('javac', ['-cp', join(jars, '*'), '-d', join(directory, 'classes'), DERBY_SERVER]);
+}
+
 /** Output is shown only when the command fails. */
-function run(command, args) {
+function run(command, args, env = process.env) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: TESTBED, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(command, args, { cwd: TESTBED, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = (output + chunk).slice(-4000)));
     child.once('error', reject);
