@@ -84,16 +84,16 @@ const infoMapEntry: Struct = new Struct([required('key', new Int32()), optional(
 
 export const SQL_INFO_MAP: Map_ = new Map_(required('entries', infoMapEntry) as Field<Struct<{ key: DataType; value: DataType }>>);
 
-/** Children of the SqlInfo value, by type id. */
+/** Children of the SqlInfo value, by type id; not nullable in Arrow's Go and Java references. */
 export const SQL_INFO_VALUE: DenseUnion = new DenseUnion(
   [0, 1, 2, 3, 4, 5],
   [
-    optional('string_value', text),
-    optional('bool_value', new Bool()),
-    optional('bigint_value', new Int64()),
-    optional('int32_bitmask', new Int32()),
-    optional('string_list', new List(optional('item', text))),
-    optional('int32_to_int32_list_map', SQL_INFO_MAP),
+    required('string_value', text),
+    required('bool_value', new Bool()),
+    required('bigint_value', new Int64()),
+    required('int32_bitmask', new Int32()),
+    required('string_list', new List(optional('item', text))),
+    required('int32_to_int32_list_map', SQL_INFO_MAP),
   ],
 );
 

@@ -68,11 +68,11 @@ test('SQL_INFO has the union that drivers cast without a check', () => {
   expect(String(schemas.SQL_INFO.fields[0]?.type)).toBe('Uint32');
   expect([...schemas.SQL_INFO_VALUE.typeIds]).toEqual([0, 1, 2, 3, 4, 5]);
   expect(schemas.SQL_INFO_VALUE.children.map(shown)).toEqual([
-    'string_value Utf8',
-    'bool_value Bool',
-    'bigint_value Int64',
-    'int32_bitmask Int32',
-    'string_list List<Utf8>',
-    'int32_to_int32_list_map Map<{key:Int32, value:List<Int32>}>',
+    'string_value Utf8!',
+    'bool_value Bool!',
+    'bigint_value Int64!',
+    'int32_bitmask Int32!',
+    'string_list List<Utf8>!',
+    'int32_to_int32_list_map Map<{key:Int32, value:List<Int32>}>!',
   ]);
 });
