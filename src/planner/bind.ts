@@ -13,6 +13,8 @@ const VIEW_DEPTH_MAX = 16;
 /** What binding needs besides the statement. */
 export interface BindContext {
   readonly snapshot: Snapshot;
+  /** For names without a schema. */
+  readonly defaultSchema: string;
   readonly analyzer: Analyzer;
   readonly functions: ReadonlySet<string>;
   readonly limits: SqlLimits;
@@ -40,7 +42,7 @@ export async function bindStatement(
   checkText(sql, context.limits);
   const ast = await context.analyzer.parse(sql);
   const gated = gateStatement(ast, {
-    resolve: (parts) => (showDenied ? findDataset(context.snapshot, parts) : resolveReadable(parts, policy, context.snapshot)),
+    resolve: (parts) => (showDenied ? findDataset(context, parts) : resolveReadable(parts, policy, context)),
     functions: context.functions,
     limits: context.limits,
   });
@@ -54,16 +56,19 @@ export async function bindStatement(
 }
 
 /** Names are matched as DuckDB does, without case; null looks the same for hidden and missing. */
-export function findDataset(snapshot: Snapshot, parts: readonly string[]): Dataset | null {
+export function findDataset(
+  { snapshot, defaultSchema }: Pick<BindContext, 'snapshot' | 'defaultSchema'>,
+  parts: readonly string[],
+): Dataset | null {
   const folded = parts.map(foldName);
   if (folded.length === 3 && folded.shift() !== foldName(snapshot.catalogName)) return null;
-  if (folded.length === 1) folded.unshift(foldName(snapshot.defaultSchema));
+  if (folded.length === 1) folded.unshift(foldName(defaultSchema));
   if (folded.length !== 2) return null;
   return nameIndex(snapshot).get(JSON.stringify(folded)) ?? null;
 }
 
-function resolveReadable(parts: readonly string[], policy: PrincipalPolicy, snapshot: Snapshot): Dataset | null {
-  const dataset = findDataset(snapshot, parts);
+function resolveReadable(parts: readonly string[], policy: PrincipalPolicy, context: BindContext): Dataset | null {
+  const dataset = findDataset(context, parts);
   if (dataset === null || policy.decide(dataset).effect === 'allow') return dataset;
   if (policy.mayDescribe(dataset))
     fail('policy.denied', `you may see that ${dataset.schema}.${dataset.name} exists, but not read its rows; ask for the select right`);
@@ -90,15 +95,15 @@ export interface BoundView {
 
 const boundViews = createSnapshotCache<Promise<BoundView>>();
 
-/** A steward's view, parsed and gated once per snapshot; it may name any dataset, the caller decides each. */
+/** A steward's view, parsed and gated once per snapshot; it may name any dataset, the caller decides each. A reader's schema is not its own. */
 export function bindView(dataset: Dataset, sql: string, context: BindContext): Promise<BoundView> {
-  return boundViews(context.snapshot, dataset.id, () => gateView(sql, context));
+  return boundViews(context.snapshot, dataset.id, () => gateView(sql, { ...context, defaultSchema: context.snapshot.defaultSchema }));
 }
 
 async function gateView(sql: string, context: BindContext): Promise<BoundView> {
   checkText(sql, context.limits);
   const ast = await context.analyzer.parse(sql);
-  const resolve = (parts: readonly string[]): Dataset | null => findDataset(context.snapshot, parts);
+  const resolve = (parts: readonly string[]): Dataset | null => findDataset(context, parts);
   const gated = gateStatement(ast, { resolve, functions: context.functions, limits: context.limits });
   let plan: Promise<unknown> | undefined;
   return {

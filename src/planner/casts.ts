@@ -12,11 +12,11 @@ export async function statementCasts(
   hiding: readonly Dataset[],
   context: BindContext,
 ): Promise<readonly string[]> {
-  const { snapshot, analyzer } = context;
+  const { snapshot, defaultSchema, analyzer } = context;
   const shapes = entries
     .filter(({ base }) => base !== true)
     .map(({ dataset, decision }): PlanEntry => ({ dataset: asTable(dataset), decision: opened(decision), barrier: false }));
-  const catalog = buildPlanCatalog({ defaultSchema: snapshot.defaultSchema, entries: shapes, data: 'empty' });
+  const catalog = buildPlanCatalog({ defaultSchema, entries: shapes, data: 'empty' });
   const text = qualify(sql, gated, { catalogName: snapshot.catalogName, planCatalog: catalog.name });
   return unsafeCasts(await analyzer.boundPlan(catalog, text), among(hiding));
 }
@@ -31,7 +31,7 @@ function opened(decision: AllowDecision): AllowDecision {
 
 /** A view's own text over its bases' raw columns; the same for every reader. */
 export async function viewPlan(sql: string, gated: GatedStatement, context: BindContext): Promise<unknown> {
-  const { catalog, text } = openView(sql, gated, context.snapshot.defaultSchema);
+  const { catalog, text } = openView(sql, gated, context.defaultSchema);
   return context.analyzer.boundPlan(catalog, text);
 }
 

@@ -1,4 +1,14 @@
 /** Control plane: SQL + principal → plan with sealed tickets. Reads schemas, never rows. Errors: sql.*, dataset.unknown, policy.*, ticket.*. */
 export { createPlanner, type PlannerOptions } from './planner.ts';
 export { type ColumnType, type ResolvedColumns, resolveColumns, type SchemaSource } from './schemas.ts';
-export type { Plan, PlanAudit, Planner, PlanRequest, Prepared, VisibleCatalog, VisibleTable } from './types.ts';
+export type {
+  Plan,
+  PlanAudit,
+  Planner,
+  PlanRequest,
+  Prepared,
+  ResultOptions,
+  VisibleCatalog,
+  VisibleForeignKey,
+  VisibleTable,
+} from './types.ts';

@@ -80,7 +80,8 @@ function withColumns(draft: Pick<Snapshot, 'datasets' | 'defaultSchema' | 'catal
 /** null = a base is not known yet. */
 async function resolveView(view: Dataset, snapshot: Snapshot, source: SchemaSource): Promise<readonly ColumnType[] | string | null> {
   const written = view.source.kind === 'view' ? view.source.sql : '';
-  const context: BindContext = { snapshot, analyzer: source.analyzer, functions: source.functions, limits: source.limits };
+  const { analyzer, functions, limits } = source;
+  const context: BindContext = { snapshot, defaultSchema: snapshot.defaultSchema, analyzer, functions, limits };
   try {
     const { gated, sql } = await bindView(view, written, context);
     if (gated.datasets.some((base) => base.columns.length === 0)) return null;

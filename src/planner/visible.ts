@@ -51,6 +51,8 @@ function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snap
     description: dataset.description ?? '',
     columns: kept.map(({ column }) => column),
     arrow: new Schema(fields),
+    primaryKey: [],
+    foreignKeys: [],
   };
 }
 

@@ -21,5 +21,14 @@ export type { IpcMessages } from './ipc.ts';
 export { encapsulatedSchema, schemaMessage, splitIpcStream } from './ipc.ts';
 export type { Sealer } from './seal.ts';
 export { createSealer } from './seal.ts';
-export type { Ticket } from './ticket.ts';
-export { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket, inlineFingerprint } from './ticket.ts';
+export type { PreparedHandle, Ticket } from './ticket.ts';
+export {
+  checkTicket,
+  decodePrepared,
+  decodeSession,
+  decodeTicket,
+  encodePrepared,
+  encodeSession,
+  encodeTicket,
+  inlineFingerprint,
+} from './ticket.ts';

@@ -12,6 +12,8 @@ export interface Ticket {
   readonly fingerprint: string;
   readonly epoch: number;
   readonly datasets: readonly string[];
+  /** Stays when the ticket is renewed. */
+  readonly issuedAtMs: number;
   readonly expiresAtMs: number;
   readonly statement: string;
   readonly task: Task;
@@ -21,6 +23,10 @@ export interface PreparedHandle {
   readonly sql: string;
   readonly subject: string;
   readonly expiresAtMs: number;
+  /** DuckDB type text, one per parameter. */
+  readonly parameterTypes: readonly string[];
+  /** Bound values as an Arrow IPC stream, one execution per row; empty = nothing bound. */
+  readonly rows: Uint8Array;
 }
 
 export interface SessionToken {
@@ -65,10 +71,21 @@ export function decodeTicket(bytes: Uint8Array): Ticket {
     fingerprint: fields.string('fingerprint'),
     epoch: fields.number('epoch'),
     datasets: fields.strings('datasets'),
+    issuedAtMs: fields.number('issuedAtMs'),
     expiresAtMs: fields.number('expiresAtMs'),
     statement: fields.string('statement'),
     task: readTask(fields),
   };
+}
+
+/** Whose ticket it is and whether it still counts. Throws ticket.*. */
+export function checkTicket(
+  ticket: Pick<Ticket, 'cluster' | 'subject' | 'expiresAtMs'>,
+  expected: { readonly cluster: string; readonly subject: string; readonly nowMs: number },
+): void {
+  if (ticket.cluster !== expected.cluster) fail('ticket.invalid', 'this ticket was made by another cluster');
+  if (ticket.subject !== expected.subject) fail('ticket.principal', 'this ticket belongs to another principal');
+  if (ticket.expiresAtMs <= expected.nowMs) fail('ticket.expired', 'this ticket has expired; run the query again');
 }
 
 export function encodePrepared(handle: PreparedHandle): Uint8Array {
@@ -77,7 +94,13 @@ export function encodePrepared(handle: PreparedHandle): Uint8Array {
 
 export function decodePrepared(bytes: Uint8Array): PreparedHandle {
   const fields = preparedCodec.decode(bytes, 'ticket.invalid');
-  return { sql: fields.string('sql'), subject: fields.string('subject'), expiresAtMs: fields.number('expiresAtMs') };
+  return {
+    sql: fields.string('sql'),
+    subject: fields.string('subject'),
+    expiresAtMs: fields.number('expiresAtMs'),
+    parameterTypes: fields.strings('parameterTypes'),
+    rows: fields.bytes('rows'),
+  };
 }
 
 export function encodeSession(token: SessionToken): Uint8Array {
@@ -96,7 +119,11 @@ function readTask(fields: Fields): Task {
   if (command === undefined) return readQuery(fields.message('query') ?? fail('ticket.invalid', 'the ticket holds no task'));
   const query = command.message('query');
   // Sealed, so what is inside is what this cluster wrote.
-  return { kind: 'command', command: JSON.parse(command.string('command')) as Command, query: query === undefined ? null : readQuery(query) };
+  return {
+    kind: 'command',
+    command: JSON.parse(command.string('command')) as Command,
+    query: query === undefined ? null : readQuery(query),
+  };
 }
 
 function readQuery(fields: Fields): QueryTask {

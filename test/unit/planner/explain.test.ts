@@ -1,6 +1,6 @@
 import { type Table, tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ana, createPlannerFixture, olga, type PlannerFixture } from './fixture.ts';
+import { ana, createPlannerFixture, OPTIONS, olga, type PlannerFixture } from './fixture.ts';
 
 let fixture: PlannerFixture;
 beforeAll(async () => {
@@ -9,7 +9,7 @@ beforeAll(async () => {
 afterAll(() => fixture[Symbol.asyncDispose]());
 
 async function explain(sql: string, principal = ana): Promise<readonly Record<string, unknown>[]> {
-  const plan = await fixture.planner.plan({ principal, sql });
+  const plan = await fixture.planner.plan({ principal, sql, options: OPTIONS });
   const { task } = fixture.open(plan.tickets[0]);
   if (task.kind !== 'inline') throw new Error('not an inline task');
   const table: Table = tableFromIPC(task.ipc);

@@ -1,8 +1,8 @@
 /** A planner over a snapshot made here: no file of it exists, so every plan proves that none is read (invariant I4). */
 import { type Analyzer, createAnalyzer } from '#src/engine/index.js';
-import type { Dataset, MaskRule, Principal, RowFilterRule, Snapshot } from '#src/model.js';
-import { createPlanner, type Planner } from '#src/planner/index.js';
-import { compilePolicy } from '#src/policy/index.js';
+import { type Dataset, type MaskRule, PLAIN_FORM, type Principal, type RowFilterRule, type Snapshot } from '#src/model.js';
+import { createPlanner, type Planner, type ResultOptions } from '#src/planner/index.js';
+import { compilePolicy, type Policy } from '#src/policy/index.js';
 import { DEFAULT_SQL_LIMITS, functionAllowList } from '#src/sql/index.js';
 import { createSealer, decodeTicket, type Sealer, type Ticket } from '#src/wire/index.js';
 
@@ -91,11 +91,16 @@ export const ana: Principal = { subject: 'ana', groups: [], attributes: { region
 export const boss: Principal = { subject: 'boss', groups: [], attributes: {} };
 export const olga: Principal = { subject: 'olga', groups: [], attributes: {} };
 
+/** What a client without wishes gets. */
+export const OPTIONS: ResultOptions = { schema: null, form: PLAIN_FORM, endpointsMax: 1, readsInOrder: true };
+
 export interface PlannerFixture extends AsyncDisposable {
   readonly planner: Planner;
   readonly analyzer: Analyzer;
   readonly sealer: Sealer;
   clockMs: number;
+  /** The policy in force; assign another to change it. */
+  policy: Policy;
   open(ticket: Uint8Array | undefined): Ticket;
 }
 
@@ -107,11 +112,12 @@ export async function createPlannerFixture(): Promise<PlannerFixture> {
     analyzer,
     sealer,
     clockMs: 1_000_000,
+    policy,
     planner: createPlanner({
       analyzer,
       functions: functionAllowList(await analyzer.functions()),
       limits: DEFAULT_SQL_LIMITS,
-      policy: async () => policy,
+      policy: async () => fixture.policy,
       sealer,
       cluster: 'local',
       ticketTtlMs: 1000,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ana, boss, createPlannerFixture, olga, type PlannerFixture } from './fixture.ts';
+import { PLAIN_FORM } from '#src/model.js';
+import { ana, boss, createPlannerFixture, OPTIONS, olga, type PlannerFixture } from './fixture.ts';
 
 let fixture: PlannerFixture;
 beforeAll(async () => {
@@ -7,7 +8,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture[Symbol.asyncDispose]());
 
-const plan = (sql: string, principal = ana) => fixture.planner.plan({ principal, sql });
+const plan = (sql: string, principal = ana) => fixture.planner.plan({ principal, sql, options: OPTIONS });
 
 describe('a plan', () => {
   test('has the schema, the decision and one sealed task, without any file', async () => {
@@ -23,15 +24,17 @@ describe('a plan', () => {
     const ticket = fixture.open(tickets[0]);
     expect(ticket).toMatchObject({ cluster: 'local', subject: 'ana', epoch: 7, datasets: ['d-people'], statement: sql, expiresAtMs });
     expect(expiresAtMs).toBe(fixture.clockMs + 1000);
-    expect(ticket.task).toMatchObject({ kind: 'query', sql, datasets: ['d-people'] });
+    expect(ticket.task).toMatchObject({ kind: 'query', statements: [sql], form: PLAIN_FORM, datasets: ['d-people'] });
   });
 
   test('leaves the text as it is unless it names the catalog', async () => {
     const own = 'SELECT  name -- comment\nFROM demo . people';
-    expect(fixture.open((await plan(own)).tickets[0]).task).toMatchObject({ sql: own });
+    expect(fixture.open((await plan(own)).tickets[0]).task).toMatchObject({ statements: [own] });
     const { task } = fixture.open((await plan('SELECT Lake.demo.people.name FROM /* lake. */ "lake"."demo"."people"')).tickets[0]);
     if (task.kind !== 'query') throw new Error('not a query');
-    expect(task.sql).toBe(`SELECT "${task.catalog.name}".demo.people.name FROM /* lake. */ "${task.catalog.name}"."demo"."people"`);
+    expect(task.statements[0]).toBe(
+      `SELECT "${task.catalog.name}".demo.people.name FROM /* lake. */ "${task.catalog.name}"."demo"."people"`,
+    );
   });
 
   test('of equal decisions shares a catalog, of unequal ones never', async () => {
@@ -156,13 +159,14 @@ describe('refusals', () => {
 describe('a prepared statement', () => {
   test('is a sealed handle of its principal that expires', async () => {
     const { planner } = fixture;
-    const { handle, schema } = await planner.prepare({ principal: ana, sql: 'SELECT name FROM people' });
-    expect(schema.fields.map(({ name }) => name)).toEqual(['name']);
-    expect((await planner.planPrepared(handle, ana)).audit.statement).toBe('SELECT name FROM people');
-    await expect(planner.planPrepared(handle, boss)).rejects.toMatchObject({ code: 'ticket.principal' });
+    const { handle, schema } = await planner.prepare({ principal: ana, sql: 'SELECT name FROM people', options: OPTIONS });
+    expect(schema?.fields.map(({ name }) => name)).toEqual(['name']);
+    expect((await planner.planPrepared(handle, ana, OPTIONS)).audit.statement).toBe('SELECT name FROM people');
+    expect((await planner.schemaOfPrepared(handle, ana, OPTIONS))?.fields).toHaveLength(1);
+    await expect(planner.planPrepared(handle, boss, OPTIONS)).rejects.toMatchObject({ code: 'ticket.principal' });
     fixture.clockMs += 5000;
-    await expect(planner.planPrepared(handle, ana)).rejects.toMatchObject({ code: 'ticket.expired' });
-    await expect(planner.planPrepared(new Uint8Array(40), ana)).rejects.toMatchObject({ code: 'ticket.invalid' });
+    await expect(planner.planPrepared(handle, ana, OPTIONS)).rejects.toMatchObject({ code: 'ticket.expired' });
+    await expect(planner.planPrepared(new Uint8Array(40), ana, OPTIONS)).rejects.toMatchObject({ code: 'ticket.invalid' });
   });
 });
 

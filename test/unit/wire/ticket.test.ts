@@ -10,9 +10,25 @@ const query: Ticket = {
   fingerprint: 'f'.repeat(64),
   epoch: 7,
   datasets: ['d1', 'd2'],
+  issuedAtMs: 1_795_363_271_000,
   expiresAtMs: 1_795_363_271_855,
   statement: "SELECT 'ü😀'",
-  task: { kind: 'query', catalog: { name: 'p_1', defaultSchema: 'demo', statements: ['a', 'b'] }, sql: 'SELECT 1', datasets: ['d1'] },
+  task: {
+    kind: 'query',
+    catalog: { name: 'p_1', defaultSchema: 'demo', statements: ['a', 'b'] },
+    statements: ['SELECT 1', 'SELECT 2'],
+    datasets: ['d1'],
+    form: { strings: 'view', enums: 'dictionary', compression: 'zstd' },
+    schema: Buffer.from('schema'),
+  },
+};
+const command: Ticket = {
+  ...query,
+  task: {
+    kind: 'command',
+    command: { kind: 'createTable', table: { schema: 'scratch', name: 't' }, ifExists: 'fail' },
+    query: query.task.kind === 'query' ? query.task : null,
+  },
 };
 const inline: Ticket = { ...query, datasets: [], task: { kind: 'inline', ipc: Buffer.from([1, 2, 3]) } };
 
@@ -20,7 +36,9 @@ describe('tickets', () => {
   test.each([
     ['query', query],
     ['inline', inline],
-  ])('with a %s task come back whole', (_, ticket) => {
+    ['command', command],
+    ['command without a query', { ...query, task: { kind: 'command', command: { kind: 'showTokens' }, query: null } }],
+  ])('with a %s task come back whole', (_, ticket: Ticket) => {
     expect(decodeTicket(encodeTicket(ticket))).toEqual(ticket);
   });
 
@@ -37,7 +55,7 @@ describe('tickets', () => {
 });
 
 test('prepared handles and session tokens come back whole', () => {
-  const prepared = { sql: 'SELECT 1', subject: 'ada', expiresAtMs: 12 };
+  const prepared = { sql: 'SELECT ?', subject: 'ada', expiresAtMs: 12, parameterTypes: ['DECIMAL(9,2)'], rows: Buffer.from('ipc') };
   const session = { subject: 'ada', expiresAtMs: 34, credential: Buffer.from('abc') };
   expect(decodePrepared(encodePrepared(prepared))).toEqual(prepared);
   expect(decodeSession(encodeSession(session))).toEqual(session);

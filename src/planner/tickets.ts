@@ -1,0 +1,63 @@
+/** Sealing drafts into tickets, and giving tickets a later expiry. */
+import { Schema } from 'apache-arrow';
+import { fail } from '../errors.ts';
+import type { Principal, Task } from '../model.ts';
+import type { Policy } from '../policy/index.ts';
+import { checkTicket, decodeTicket, encodeTicket, inlineFingerprint, type Sealer, type Ticket } from '../wire/index.ts';
+import type { Draft } from './draft.ts';
+import type { Plan } from './types.ts';
+
+/** However often it is renewed, a ticket ends so long after it was first issued. */
+const LIFE_MAX_MS = 24 * 3600 * 1000;
+
+export interface TicketOptions {
+  readonly policy: () => Promise<Policy>;
+  readonly sealer: Sealer;
+  readonly cluster: string;
+  readonly ticketTtlMs: number;
+}
+
+export interface Tickets {
+  issue(draft: Draft, principal: Principal): Plan;
+  /** Rejects with ticket.*, policy.changed. */
+  renew(ticket: Uint8Array, principal: Principal): Promise<{ readonly ticket: Uint8Array; readonly expiresAtMs: number }>;
+}
+
+export function createTickets(options: TicketOptions, now: () => number): Tickets {
+  const seal = (ticket: Ticket): Uint8Array => options.sealer.seal('ticket', encodeTicket(ticket));
+  return {
+    issue: ({ schema, task, audit }, principal) => {
+      const issuedAtMs = now();
+      const expiresAtMs = issuedAtMs + options.ticketTtlMs;
+      const ticket = seal({
+        cluster: options.cluster,
+        queryId: audit.queryId,
+        taskId: 0,
+        subject: principal.subject,
+        fingerprint: audit.fingerprint,
+        epoch: audit.epoch,
+        datasets: datasetsOf(task),
+        issuedAtMs,
+        expiresAtMs,
+        statement: audit.statement,
+        task,
+      });
+      return { queryId: audit.queryId, schema: schema ?? new Schema([]), tickets: [ticket], ordered: true, expiresAtMs, audit };
+    },
+    renew: async (sealed, principal) => {
+      const ticket = decodeTicket(options.sealer.open('ticket', sealed));
+      checkTicket(ticket, { cluster: options.cluster, subject: principal.subject, nowMs: now() });
+      const policy = await options.policy();
+      const fingerprint = (await policy.forPrincipal(principal)).fingerprint(ticket.datasets);
+      const inForce = ticket.task.kind === 'inline' ? inlineFingerprint(fingerprint, policy.snapshot.contentHash) : fingerprint;
+      if (ticket.fingerprint !== inForce) fail('policy.changed', 'the policy changed since this query was planned; run it again');
+      const expiresAtMs = Math.min(now() + options.ticketTtlMs, ticket.issuedAtMs + LIFE_MAX_MS);
+      return { ticket: seal({ ...ticket, expiresAtMs }), expiresAtMs };
+    },
+  };
+}
+
+function datasetsOf(task: Task): readonly string[] {
+  if (task.kind === 'inline') return [];
+  return task.kind === 'query' ? task.datasets : (task.query?.datasets ?? []);
+}
