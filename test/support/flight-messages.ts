@@ -35,6 +35,12 @@ message CommandGetTables {
 message CommandGetTableTypes { }
 message CommandGetSqlInfo { repeated uint32 info = 1; }
 message CommandGetPrimaryKeys { optional string catalog = 1; optional string db_schema = 2; string table = 3; }
+message CommandGetExportedKeys { optional string catalog = 1; optional string db_schema = 2; string table = 3; }
+message CommandGetImportedKeys { optional string catalog = 1; optional string db_schema = 2; string table = 3; }
+message CommandGetCrossReference {
+  optional string pk_catalog = 1; optional string pk_db_schema = 2; string pk_table = 3;
+  optional string fk_catalog = 4; optional string fk_db_schema = 5; string fk_table = 6;
+}
 message CommandGetXdbcTypeInfo { optional int32 data_type = 1; }
 message CommandStatementUpdate { string query = 1; bytes transaction_id = 2; }
 `;
