@@ -1,0 +1,177 @@
+/**
+ * What Prometheus scrapes: typed instruments, one set per server. Owns prom-client.
+ * No label carries a client's data: methods, status names, error codes and effects come from closed lists.
+ * Times are seconds, sizes bytes.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { AuditEntry, AuditFacts, AuditLog } from './audit.ts';
+import { ERRORS, type ErrorCode, toSluiceError } from './errors.ts';
+
+/** Read at each scrape; a gauge without a reader is left out. */
+const GAUGES = {
+  queries_running: 'Queries that hold a place; the streams of one query count once.',
+  queries_waiting: 'Queries that wait for a place.',
+  plans_running: 'Statements being planned.',
+  plans_waiting: 'Statements that wait to be planned.',
+  streams_open: 'Result streams of the engine that are open.',
+  engine_connections: 'Native connections of the engine.',
+  engine_slots_in_use: 'Batch buffers that hold rows not yet sent.',
+  engine_slots_idle: 'Batch buffers kept for reuse.',
+  engine_bytes_in_use: 'Memory of the batch buffers in use.',
+  engine_threads: 'Threads that fetch results.',
+  engine_jobs_running: 'Fetches under way.',
+  engine_jobs_queued: 'Fetches that wait for a thread.',
+  engine_catalogs: 'Governed catalogs kept for reuse.',
+  memory_limit_bytes: 'Resident memory above which new queries are refused.',
+  policy_epoch: 'Epoch of the policy in force.',
+  ready: '1 when the server takes requests.',
+} as const;
+
+export type GaugeName = keyof typeof GAUGES;
+
+export interface Metrics extends Disposable {
+  /** Seconds from a request to its plan, of successful ones. */
+  planned(seconds: number): void;
+  /** Seconds from a ticket to its first batch. */
+  firstBatch(seconds: number): void;
+  /** Seconds that somebody waited for a place. */
+  waited(what: 'query' | 'plan', seconds: number): void;
+  /** A query that was ended to save the process's memory. */
+  endedForMemory(): void;
+  /** Numbers that others keep; read at each scrape. */
+  gauges(read: Readonly<Partial<Record<GaugeName, () => number>>>): void;
+  /** Counts each request of the log by method, status and error, with its rows, bytes and decisions. */
+  meter(log: AuditLog): AuditLog;
+  /** The exposition format of Prometheus. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+const PREFIX = 'sluice_';
+const LATENCIES = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+const LAG_RESOLUTION_MS = 20;
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const planned = histogram(registry, 'plan_seconds', 'Time to plan a statement.');
+  const firstBatch = histogram(registry, 'first_batch_seconds', 'Time from a ticket to its first batch.');
+  const waited = histogram(registry, 'wait_seconds', 'Time that a query or a plan waited for a place.', ['what']);
+  const ended = counter(registry, 'ended_for_memory_total', 'Queries ended to save memory.');
+  const requests = requestInstruments(registry);
+  const lag = processInstruments(registry);
+  return {
+    planned: (seconds) => planned.observe(seconds),
+    firstBatch: (seconds) => firstBatch.observe(seconds),
+    waited: (what, seconds) => waited.observe({ what }, seconds),
+    endedForMemory: () => ended.inc(),
+    gauges: (read) => {
+      for (const [name, get] of Object.entries(read)) gauge(registry, `${PREFIX}${name}`, GAUGES[name as GaugeName], get);
+    },
+    meter: (log) => meterAudit(log, requests),
+    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+    [Symbol.dispose]: () => void lag.disable(),
+  };
+}
+
+interface RequestInstruments {
+  readonly seconds: Histogram<'method' | 'code'>;
+  readonly running: Gauge<'method'>;
+  readonly errors: Counter<'error'>;
+  readonly decisions: Counter<'effect'>;
+  readonly rows: Counter;
+  readonly bytes: Counter;
+}
+
+function requestInstruments(registry: Registry): RequestInstruments {
+  return {
+    seconds: histogram(registry, 'request_seconds', 'Requests by method and gRPC status, to their last byte.', ['method', 'code']),
+    running: new Gauge({ name: `${PREFIX}requests_running`, help: 'Requests under way.', labelNames: ['method'], registers: [registry] }),
+    errors: counter(registry, 'errors_total', 'Failed requests by error code; see docs/errors.md.', ['error']),
+    decisions: counter(registry, 'policy_decisions_total', 'Decisions on datasets by effect.', ['effect']),
+    rows: counter(registry, 'rows_sent_total', 'Rows sent to clients.'),
+    bytes: counter(registry, 'bytes_sent_total', 'Bytes of record batches sent to clients.'),
+  };
+}
+
+function meterAudit(log: AuditLog, instruments: RequestInstruments): AuditLog {
+  return {
+    begin: (request) => meterEntry(log.begin(request), request.method, instruments),
+    [Symbol.asyncDispose]: () => log[Symbol.asyncDispose](),
+  };
+}
+
+function meterEntry(entry: AuditEntry, method: string, instruments: RequestInstruments): AuditEntry {
+  const startedMs = performance.now();
+  const sent = { rows: 0, bytes: 0 };
+  let finished = false;
+  instruments.running.inc({ method });
+  const count = (facts: AuditFacts): void => {
+    for (const { effect } of facts.decisions ?? []) instruments.decisions.inc({ effect });
+    for (const key of ['rows', 'bytes'] as const) {
+      // The facts hold running totals.
+      const total = facts[key] ?? sent[key];
+      if (total > sent[key]) instruments[key].inc(total - sent[key]);
+      sent[key] = Math.max(total, sent[key]);
+    }
+  };
+  return {
+    requestId: entry.requestId,
+    add: (facts) => {
+      entry.add(facts);
+      if (!finished) count(facts);
+    },
+    finish: (outcome, error) => {
+      entry.finish(outcome, error);
+      if (finished) return;
+      finished = true;
+      const failure: ErrorCode | null = outcome === 'ok' ? null : toSluiceError(error).code;
+      if (failure !== null) instruments.errors.inc({ error: failure });
+      instruments.running.dec({ method });
+      const code = failure === null ? 'OK' : ERRORS[failure].status;
+      instruments.seconds.observe({ method, code }, (performance.now() - startedMs) / 1000);
+    },
+  };
+}
+
+/** Of the process, not of the server: two servers in one process report the same. */
+function processInstruments(registry: Registry): ReturnType<typeof monitorEventLoopDelay> {
+  const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  lag.enable();
+  new Counter({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of all threads.',
+    registers: [registry],
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc((user + system) / 1e6);
+    },
+  });
+  gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
+  gauge(registry, 'process_start_time_seconds', 'Start, in seconds since 1970.', () => Math.round(Date.now() / 1000 - process.uptime()));
+  gauge(registry, 'nodejs_eventloop_lag_max_seconds', 'Longest delay of the main thread since the last scrape.', () => {
+    const longest = Math.max(0, lag.max / 1e9 - LAG_RESOLUTION_MS / 1000);
+    lag.reset();
+    return longest;
+  });
+  return lag;
+}
+
+function gauge(registry: Registry, name: string, help: string, get: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(get());
+    },
+  });
+}
+
+function counter<T extends string>(registry: Registry, name: string, help: string, labelNames: readonly T[] = []): Counter<T> {
+  return new Counter<T>({ name: `${PREFIX}${name}`, help, labelNames: [...labelNames], registers: [registry] });
+}
+
+function histogram<T extends string>(registry: Registry, name: string, help: string, labelNames: readonly T[] = []): Histogram<T> {
+  return new Histogram<T>({ name: `${PREFIX}${name}`, help, labelNames: [...labelNames], buckets: LATENCIES, registers: [registry] });
+}
