@@ -8,14 +8,15 @@ import { createFileStore, type FileStore } from './catalog/index.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
 import { ensureDemoData, flightsDirectory } from './demo.ts';
 import { type Analyzer, createAnalyzer, createEngine } from './engine/index.ts';
-import { createFlightServer, type FlightServer } from './flight/index.ts';
+import { createFlightServer, type FlightServer, sqlMethods } from './flight/index.ts';
+import { fail } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Connection, Predicate, Snapshot } from './model.ts';
 import { createPlanner, resolveColumns, type SchemaSource } from './planner/index.ts';
 import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
 import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
 import { createSealer } from './wire/index.ts';
-import { createEnginePool, createWorker, type EnginePool } from './worker/index.ts';
+import { createAdmission, createEnginePool, createWorker, type EnginePool } from './worker/index.ts';
 
 export const VERSION = '0.1.0';
 
@@ -66,13 +67,22 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
   const worker = createWorker({
     cluster: config.cluster,
     sealer,
-    lease: () => pool.lease(current().snapshot.connections),
-    inForce: async (principal, datasets) => {
+    lease: (connections) => pool.lease(connections),
+    inForce: async (principal) => {
       const policy = current();
-      const fingerprint = (await policy.forPrincipal(principal)).fingerprint(datasets);
-      return { contentHash: policy.snapshot.contentHash, fingerprint };
+      return { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) };
     },
-    streamsMax: config.streamsMax,
+    admission: createAdmission({
+      noun: 'queries',
+      running: config.streamsMax,
+      runningPerPrincipal: config.streamsMax,
+      waiting: config.streamsMax,
+      waitingPerPrincipal: config.streamsMax,
+      waitMs: 10_000,
+      streamsPerQuery: 64,
+    }),
+    runCommand: async () => fail('request.unimplemented', 'there is no scratch schema'),
+    ingest: async () => fail('request.unimplemented', 'there is no scratch schema'),
   });
   const authenticator = createAuthenticator({
     findUser: (name) => current().snapshot.users.find((user) => user.name === name),
@@ -83,13 +93,11 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     await createFlightServer({
       host: config.flightHost,
       port: config.flightPort,
-      planner,
-      worker,
+      methods: sqlMethods({ planner, worker, sealer, version: VERSION }),
       authenticator,
       audit,
       logger: options.logger,
       maxMessageBytes: 16 * 1024 ** 2,
-      version: VERSION,
     }),
   );
   return {

@@ -1,18 +1,19 @@
 /** DoAction and ListActions: prepared statements with stateless handles, and the end of a session. */
-import { Schema } from 'apache-arrow';
+import { fail } from '../errors.ts';
 import {
   commandName,
   decodeAction,
   decodeCreatePrepared,
-  decodePutDescriptor,
+  decodeFlightData,
   encapsulatedSchema,
   encodeActionType,
   encodePreparedStatement,
   encodeResult,
   encodeSessionClosed,
 } from '../wire/index.ts';
-import { refuseCommand, refuseTransaction, type Services } from './commands.ts';
-import { type Rpc, unimplemented } from './stream.ts';
+import { refuseCommand, refuseTransaction, type Services, SINGLE } from './commands.ts';
+import type { Rpc } from './rpc.ts';
+import { unimplemented } from './stream.ts';
 
 interface ActionSpec {
   readonly doc: string;
@@ -41,20 +42,25 @@ export async function listActions(rpc: Rpc): Promise<void> {
 
 /** Nothing is written; the error names the command that was tried. */
 export async function doPut(rpc: Rpc): Promise<void> {
-  const name = commandName(decodePutDescriptor(await rpc.request()));
+  const name = commandName(putCommand(await rpc.request()));
   rpc.audit.add({ command: name });
   if (name === 'CommandPreparedStatementQuery') unimplemented('binding parameters', 'write the values into the statement');
   refuseCommand(name);
+}
+
+function putCommand(first: Uint8Array): Uint8Array {
+  const { descriptor } = decodeFlightData(first);
+  return descriptor?.kind === 'command' ? descriptor.bytes : fail('request.malformed', 'the first message names no command');
 }
 
 async function createPrepared(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
   const { sql, transaction } = decodeCreatePrepared(body);
   if (transaction) refuseTransaction();
   rpc.audit.add({ statement: sql });
-  const { handle, schema, audit } = await services.planner.prepare({ principal: rpc.principal, sql });
+  const { handle, schema, parameters, audit } = await services.planner.prepare({ principal: rpc.principal, sql, options: SINGLE });
   rpc.audit.add(audit);
-  const datasetSchema = encapsulatedSchema(schema);
-  const parameterSchema = encapsulatedSchema(new Schema([]));
+  const datasetSchema = schema === null ? new Uint8Array(0) : encapsulatedSchema(schema);
+  const parameterSchema = encapsulatedSchema(parameters);
   await rpc.send(encodeResult(encodePreparedStatement({ handle, datasetSchema, parameterSchema })));
 }
 

@@ -1,5 +1,5 @@
 /** GetFlightInfo, GetSchema and DoGet: each Flight SQL command → planner, worker or catalog. */
-import type { Schema } from 'apache-arrow';
+import { Schema } from 'apache-arrow';
 import { fail } from '../errors.ts';
 import { PLAIN_FORM } from '../model.ts';
 import type { Plan, Planner, ResultOptions } from '../planner/index.ts';
@@ -18,8 +18,9 @@ import {
 import type { Worker } from '../worker/index.ts';
 import { sourceOf } from './arrow-rows.ts';
 import { metadataResult, metadataSchema } from './metadata.ts';
+import type { Rpc } from './rpc.ts';
 import type { InfoValue } from './sql-info.ts';
-import { type Rpc, unimplemented } from './stream.ts';
+import { unimplemented } from './stream.ts';
 
 export interface Services {
   readonly planner: Planner;
@@ -27,7 +28,7 @@ export interface Services {
   readonly sqlInfo: ReadonlyMap<number, InfoValue>;
 }
 
-const SINGLE: ResultOptions = { schema: null, form: PLAIN_FORM, endpointsMax: 1, readsInOrder: true };
+export const SINGLE: ResultOptions = { schema: null, form: PLAIN_FORM, endpointsMax: 1, readsInOrder: true };
 
 /** What a query command asks for; metadata commands need no plan. */
 type QueryCommand = Extract<SqlCommand, { kind: 'statement' | 'prepared' }>;
@@ -36,20 +37,21 @@ const WRITES: ReadonlySet<string> = new Set(['CommandStatementUpdate', 'CommandP
 
 export async function getFlightInfo(services: Services, rpc: Rpc): Promise<void> {
   const descriptor = await rpc.request();
-  const bytes = decodeDescriptor(descriptor);
-  const command = readDescriptor(rpc, bytes);
+  const bytes = commandBytes(descriptor);
+  const command = readCommand(rpc, bytes);
   if (isQuery(command)) {
     const plan = await planQuery(services.planner, rpc, command);
-    const tickets = plan.tickets.map(encodeTaskTicket);
-    await rpc.send(encodeFlightInfo({ descriptor, schema: encapsulatedSchema(plan.schema), tickets }));
+    const endpoints = plan.tickets.map((ticket) => ({ ticket: encodeTaskTicket(ticket), expiresAtMs: plan.expiresAtMs }));
+    await rpc.send(encodeFlightInfo({ descriptor, schema: encapsulatedSchema(plan.schema), endpoints, ordered: plan.ordered }));
     return;
   }
   // The command itself is the ticket: DoGet answers it for whoever redeems it.
-  await rpc.send(encodeFlightInfo({ descriptor, schema: encapsulatedSchema(metadataSchema(command)), tickets: [bytes] }));
+  const schema = encapsulatedSchema(metadataSchema(command));
+  await rpc.send(encodeFlightInfo({ descriptor, schema, endpoints: [{ ticket: bytes }], ordered: true }));
 }
 
 export async function getSchema(services: Services, rpc: Rpc): Promise<void> {
-  const command = readDescriptor(rpc, decodeDescriptor(await rpc.request()));
+  const command = readCommand(rpc, commandBytes(await rpc.request()));
   const schema = isQuery(command) ? await querySchema(services.planner, rpc, command) : metadataSchema(command);
   await rpc.send(encodeSchemaResult(encapsulatedSchema(schema)));
 }
@@ -78,7 +80,12 @@ export function refuseTransaction(): never {
   return unimplemented('a transaction', 'this server reads only');
 }
 
-function readDescriptor(rpc: Rpc, bytes: Uint8Array): QueryCommand | MetadataCommand {
+function commandBytes(descriptor: Uint8Array): Uint8Array {
+  const decoded = decodeDescriptor(descriptor);
+  return decoded.kind === 'command' ? decoded.bytes : fail('request.malformed', 'the flight descriptor holds no command');
+}
+
+function readCommand(rpc: Rpc, bytes: Uint8Array): QueryCommand | MetadataCommand {
   const name = commandName(bytes);
   rpc.audit.add({ command: name });
   const command = decodeCommand(bytes);
@@ -98,11 +105,11 @@ async function planQuery(planner: Planner, rpc: Rpc, command: QueryCommand): Pro
   return plan;
 }
 
-function querySchema(planner: Planner, rpc: Rpc, command: QueryCommand): Promise<Schema> {
+async function querySchema(planner: Planner, rpc: Rpc, command: QueryCommand): Promise<Schema> {
   const { principal } = rpc;
-  const sql = command.kind === 'statement' ? command.sql : planner.openHandle(command.handle, principal);
-  rpc.audit.add({ statement: sql });
-  return planner.schemaOf({ principal, sql });
+  if (command.kind === 'prepared') return (await planner.schemaOfPrepared(command.handle, principal, SINGLE)) ?? new Schema([]);
+  rpc.audit.add({ statement: command.sql });
+  return (await planner.schemaOf({ principal, sql: command.sql, options: SINGLE })) ?? new Schema([]);
 }
 
 function isQuery(command: SqlCommand): command is QueryCommand {

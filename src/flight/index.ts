@@ -1,7 +1,12 @@
 /**
- * The gRPC edge: Arrow Flight and Flight SQL requests → planner and worker, results → frames. Owns @grpc/grpc-js.
+ * The gRPC edge: `createFlightServer` serves any Flight methods, `sqlMethods` are Sluice's: Flight SQL → planner and worker. Owns @grpc/grpc-js.
  * Decides nothing: authentication, policy and SQL live below. One audit record per request, on every exit.
  * Sizes are bytes, times milliseconds. Errors become gRPC statuses by the registry in errors.ts.
  */
-export type { FlightServer } from './server.ts';
+export type { Services } from './commands.ts';
+export { answerHandshake } from './handshake.ts';
+export type { Rpc, RpcHandler } from './rpc.ts';
+export type { FlightMethod, FlightServer, FlightServerOptions } from './server.ts';
 export { createFlightServer } from './server.ts';
+export { type SqlMethodsOptions, sqlMethods } from './sql-methods.ts';
+export { unimplemented } from './stream.ts';

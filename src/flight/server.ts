@@ -4,29 +4,27 @@ import type { AuditLog } from '../audit.ts';
 import type { Authenticator } from '../auth/index.ts';
 import { SluiceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Planner } from '../planner/index.ts';
-import type { Worker } from '../worker/index.ts';
-import { doAction, doPut, listActions } from './actions.ts';
-import { doGet, getFlightInfo, getSchema, type Services } from './commands.ts';
 import type { RawCall } from './fast-frames.ts';
 import { probeFastPath } from './fast-path-probe.ts';
-import { sqlInfoValues } from './sql-info.ts';
-import { type Edge, type RpcHandler, serve, unimplemented } from './stream.ts';
+import type { RpcHandler } from './rpc.ts';
+import { type Edge, serve, unimplemented } from './stream.ts';
 
 export interface FlightServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly planner: Planner;
-  readonly worker: Worker;
+  /** By their names in the Flight service; a method that is missing answers UNIMPLEMENTED. */
+  readonly methods: Readonly<Partial<Record<FlightMethod, RpcHandler>>>;
+  /** Default: plaintext. */
+  readonly credentials?: ServerCredentials;
   readonly authenticator: Authenticator;
   readonly audit: AuditLog;
   readonly logger: Logger;
   /** Largest request message, bytes. */
   readonly maxMessageBytes: number;
-  /** Of Sluice, as GetSqlInfo tells it. */
-  readonly version: string;
 }
+
+export type FlightMethod = (typeof METHODS)[number];
 
 export interface FlightServer extends AsyncDisposable {
   readonly port: number;
@@ -39,6 +37,18 @@ export interface FlightServer extends AsyncDisposable {
 const MAX_STREAMS_PER_CONNECTION = 1000;
 const KEEPALIVE_MS = 120_000;
 const KEEPALIVE_TIMEOUT_MS = 60_000;
+const METHODS = [
+  'Handshake',
+  'ListFlights',
+  'GetFlightInfo',
+  'PollFlightInfo',
+  'GetSchema',
+  'DoGet',
+  'DoPut',
+  'DoExchange',
+  'DoAction',
+  'ListActions',
+] as const;
 const SERVICE = '/arrow.flight.protocol.FlightService';
 
 /** Rejects when the address cannot be bound. */
@@ -58,8 +68,8 @@ export async function createFlightServer(options: FlightServerOptions): Promise<
     // Each stream bounds its own queue; Node's 10 MB per connection would refuse further streams beside slow readers.
     'grpc-node.max_session_memory': Number.MAX_SAFE_INTEGER,
   });
-  register(server, edge, handlers({ planner: options.planner, worker: options.worker, sqlInfo: sqlInfoValues(options.version) }));
-  const port = await bind(server, options.host, options.port);
+  register(server, edge, options.methods);
+  const port = await bind(server, options);
   let draining: Promise<void> | undefined;
   const drain = (graceMs: number): Promise<void> => {
     draining ??= shutDown(server, edge, graceMs);
@@ -68,30 +78,17 @@ export async function createFlightServer(options: FlightServerOptions): Promise<
   return { port, fastPath, drain, [Symbol.asyncDispose]: () => drain(0) };
 }
 
-function handlers(services: Services): Readonly<Record<string, RpcHandler>> {
-  return {
-    // Authentication has already happened, and the bearer travels in the headers.
-    Handshake: async () => {},
-    GetFlightInfo: (rpc) => getFlightInfo(services, rpc),
-    GetSchema: (rpc) => getSchema(services, rpc),
-    DoGet: (rpc) => doGet(services, rpc),
-    DoAction: (rpc) => doAction(services, rpc),
-    ListActions: listActions,
-    DoPut: doPut,
-    ListFlights: async () => unimplemented('ListFlights'),
-    PollFlightInfo: async () => unimplemented('PollFlightInfo'),
-    DoExchange: async () => unimplemented('DoExchange'),
-  };
-}
-
 /**
  * Every method is registered as a stream both ways, whatever its shape: the wire is the same, the caller is refused
  * before its message is read, and one code path audits also requests without a message.
  */
-function register(server: Server, edge: Edge, methods: Readonly<Record<string, RpcHandler>>): void {
+function register(server: Server, edge: Edge, methods: FlightServerOptions['methods']): void {
   const identity = (bytes: Buffer): Buffer => bytes;
-  const definitions = Object.keys(methods).map((name) => [name, definition(`${SERVICE}/${name}`, identity)]);
-  const implementations = Object.entries(methods).map(([name, handler]) => [name, (call: RawCall) => serve(edge, name, call, handler)]);
+  const definitions = METHODS.map((name) => [name, definition(`${SERVICE}/${name}`, identity)]);
+  const implementations = METHODS.map((name) => {
+    const handler = methods[name] ?? (async () => unimplemented(name));
+    return [name, (call: RawCall) => serve(edge, name, call, handler)];
+  });
   server.addService(Object.fromEntries(definitions), Object.fromEntries(implementations));
 }
 
@@ -107,10 +104,10 @@ function definition(path: string, identity: (bytes: Buffer) => Buffer): ServiceD
   };
 }
 
-function bind(server: Server, host: string, port: number): Promise<number> {
+function bind(server: Server, { host, port, credentials = ServerCredentials.createInsecure() }: FlightServerOptions): Promise<number> {
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error)));
+    server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
   });
 }
 

@@ -8,26 +8,11 @@ import type { AuditEntry, AuditLog } from '../audit.ts';
 import type { Authenticator } from '../auth/index.ts';
 import { ERRORS, fail, SluiceError, toSluiceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { BatchSource, Principal } from '../model.ts';
-import { createFrameWriter, type RawCall } from './fast-frames.ts';
-import { orAbort } from './or-abort.ts';
-import { pumpBatches } from './pump.ts';
+import type { RawCall } from './fast-frames.ts';
+import { credentialOf } from './handshake.ts';
+import { createMessageReader, type MessageReader } from './messages.ts';
+import { createRpc, type RpcHandler } from './rpc.ts';
 import { grpcCode, outcomeOf, publicMessage } from './status.ts';
-
-/** What a handler gets: its caller, and the ways to read and answer. */
-export interface Rpc {
-  readonly principal: Principal;
-  readonly signal: AbortSignal;
-  readonly audit: AuditEntry;
-  /** The first request message. Rejects with request.malformed when there is none. */
-  request(): Promise<Uint8Array>;
-  /** Sends one protobuf message. */
-  send(message: Uint8Array): Promise<void>;
-  /** Sends schema and batches as FlightData, then disposes the source, also on failure. */
-  sendBatches(source: BatchSource): Promise<void>;
-}
-
-export type RpcHandler = (rpc: Rpc) => Promise<void>;
 
 export interface Edge {
   readonly authenticator: Authenticator;
@@ -38,13 +23,26 @@ export interface Edge {
   readonly active: Map<AbortController, Promise<void>>;
 }
 
+/** One call on its way through. */
+interface Flow {
+  readonly edge: Edge;
+  readonly method: string;
+  readonly call: RawCall;
+  readonly reader: MessageReader;
+  readonly lifetime: AbortController;
+  readonly headers: Metadata;
+  readonly trailers: Metadata;
+  readonly audit: AuditEntry;
+}
+
+const REQUEST_ID = 'x-request-id';
 /** setTimeout's limit. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Runs one RPC to its end; never throws. */
 export function serve(edge: Edge, method: string, call: RawCall, handler: RpcHandler): void {
   const lifetime = new AbortController();
-  const running = run(edge, method, call, handler, lifetime)
+  const running = run(startFlow(edge, method, call, lifetime), handler)
     .catch((error: unknown) => {
       edge.logger.error({ err: error, method }, 'request ended abnormally');
       call.emit('error', { code: status.INTERNAL, details: 'internal error' });
@@ -53,22 +51,27 @@ export function serve(edge: Edge, method: string, call: RawCall, handler: RpcHan
   edge.active.set(lifetime, running);
 }
 
-async function run(edge: Edge, method: string, call: RawCall, handler: RpcHandler, lifetime: AbortController): Promise<void> {
+function startFlow(edge: Edge, method: string, call: RawCall, lifetime: AbortController): Flow {
   const requestId = randomUUID();
   const audit = edge.audit.begin({ requestId, method, peer: call.getPeer() });
   const headers = new Metadata();
-  headers.set('x-request-id', requestId);
+  headers.set(REQUEST_ID, requestId);
+  return { edge, method, call, reader: createMessageReader(call), lifetime, headers, trailers: headers.clone(), audit };
+}
+
+async function run(flow: Flow, handler: RpcHandler): Promise<void> {
+  const { edge, call, headers, trailers, audit, lifetime } = flow;
   const stopWatching = abortWithCall(call, lifetime);
   const cleanups: (() => PromiseLike<void>)[] = [];
   try {
-    const principal = await authenticate(edge, call, headers, audit);
-    await handler(createRpc({ edge, call, headers, audit, principal, signal: lifetime.signal, cleanups }));
+    const known = await authenticate(flow);
+    await handler(createRpc({ ...flow, ...known, signal: lifetime.signal, cleanups, fastPath: edge.fastPath }));
     lifetime.signal.throwIfAborted();
     audit.finish('ok');
     call.sendMetadata(headers);
-    call.end();
+    call.end(trailers);
   } catch (thrown) {
-    refuse(edge, call, headers, audit, method, causeOf(thrown, lifetime.signal));
+    refuse(flow, causeOf(thrown, lifetime.signal));
   } finally {
     stopWatching();
     lifetime.abort(new SluiceError('request.cancelled', 'the request has ended'));
@@ -76,55 +79,13 @@ async function run(edge: Edge, method: string, call: RawCall, handler: RpcHandle
   }
 }
 
-async function authenticate(edge: Edge, call: RawCall, headers: Metadata, audit: AuditEntry): Promise<Principal> {
-  const [header] = call.metadata.get('authorization');
-  const { principal, bearer } = await edge.authenticator.authenticate(header?.toString());
-  audit.add({ principal: principal.subject });
+async function authenticate(flow: Flow): Promise<Awaited<ReturnType<Authenticator['authenticate']>>> {
+  const { edge, method, call, reader, lifetime, headers, audit } = flow;
+  const known = await edge.authenticator.authenticate(await credentialOf(method, call.metadata, reader, lifetime));
+  audit.add({ principal: known.principal.subject });
   // On every response: clients pick it up, renew it from there and take it to the next connection.
-  headers.set('authorization', `Bearer ${bearer}`);
-  return principal;
-}
-
-interface RpcParts {
-  readonly edge: Edge;
-  readonly call: RawCall;
-  readonly headers: Metadata;
-  readonly audit: AuditEntry;
-  readonly principal: Principal;
-  readonly signal: AbortSignal;
-  readonly cleanups: (() => PromiseLike<void>)[];
-}
-
-function createRpc({ edge, call, headers, audit, principal, signal, cleanups }: RpcParts): Rpc {
-  return {
-    principal,
-    signal,
-    audit,
-    request: () => orAbort(readRequest(call), signal),
-    send: async (message) => {
-      call.sendMetadata(headers);
-      const written = new Promise<void>((resolve) => {
-        call.write(Buffer.from(message.buffer, message.byteOffset, message.byteLength), () => resolve());
-      });
-      await orAbort(written, signal);
-    },
-    sendBatches: async (source) => {
-      cleanups.push(() => source[Symbol.asyncDispose]());
-      signal.throwIfAborted();
-      call.sendMetadata(headers);
-      await pumpBatches(source, createFrameWriter(call, edge.fastPath), signal, (sent) => audit.add(sent));
-    },
-  };
-}
-
-function readRequest(call: RawCall): Promise<Uint8Array> {
-  return new Promise((resolve, reject) => {
-    call.once('end', () => reject(new SluiceError('request.malformed', 'the request holds no message')));
-    call.once('data', (message: Buffer) => {
-      call.pause();
-      resolve(message);
-    });
-  });
+  headers.set('authorization', `Bearer ${known.bearer}`);
+  return known;
 }
 
 /** Cancel and deadline abort the lifetime; returns how to stop watching. */
@@ -142,13 +103,17 @@ function causeOf(thrown: unknown, signal: AbortSignal): SluiceError {
   return toSluiceError(signal.aborted ? signal.reason : thrown);
 }
 
-function refuse(edge: Edge, call: RawCall, headers: Metadata, audit: AuditEntry, method: string, error: SluiceError): void {
+function refuse({ edge, method, call, headers, trailers, audit }: Flow, error: SluiceError): void {
   audit.finish(outcomeOf(error), error);
   // A cause may quote data, so only our own faults show theirs in the log; the audit log has all.
   const detail = error.code === 'server.internal' ? { err: error.cause } : {};
   const level = ERRORS[error.code].log;
   edge.logger[level]({ requestId: audit.requestId, method, code: error.code, ...detail }, 'request failed');
-  call.emit('error', { code: grpcCode(error), details: publicMessage(error, audit.requestId), metadata: headers });
+  // Trailers carry the headers too: drivers look for a fresh bearer in either.
+  const metadata = headers.clone();
+  trailers.remove(REQUEST_ID);
+  metadata.merge(trailers);
+  call.emit('error', { code: grpcCode(error), details: publicMessage(error, audit.requestId), metadata });
 }
 
 /** For RPCs and commands that are not served. */

@@ -3,16 +3,22 @@
  * Pure: no I/O but reading proto/*.proto at start; no policy, no SQL. Owns protobufjs.
  * Sizes are bytes, times are Unix milliseconds. Garbage in fails with request.malformed or ticket.invalid.
  */
+export { commandHasRows, commandSchema } from './command-schemas.ts';
 export type { MetadataCommand, SqlCommand, TableFilter } from './commands.ts';
 export { commandName, decodeCommand, decodeCreatePrepared, encodePreparedStatement, encodeTaskTicket } from './commands.ts';
-export { encodeFlightData, encodeFramePrefix } from './flight-data.ts';
+export type { FlightData } from './flight-data.ts';
+export { decodeFlightData, encodeFlightData, encodeFramePrefix } from './flight-data.ts';
+export type { Descriptor, Endpoint, FlightInfo } from './flight-messages.ts';
 export {
   decodeAction,
+  decodeBasicAuth,
   decodeDescriptor,
-  decodePutDescriptor,
+  decodeHandshake,
   decodeTicketMessage,
   encodeActionType,
   encodeFlightInfo,
+  encodeHandshake,
+  encodePutResult,
   encodeResult,
   encodeSchemaResult,
   encodeSessionClosed,

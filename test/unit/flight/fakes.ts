@@ -3,12 +3,12 @@ import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, S
 import { createAuditLog } from '#src/audit.js';
 import { createAuthenticator, hashPassword } from '#src/auth/index.js';
 import { fail } from '#src/errors.js';
-import { createFlightServer, type FlightServer } from '#src/flight/index.js';
+import { createFlightServer, type FlightServer, sqlMethods } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
 import type { BatchSource, User } from '#src/model.js';
 import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
 import { createSealer, type IpcMessages, type Sealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
-import type { Worker } from '#src/worker/index.js';
+import type { OpenedTask, Worker } from '#src/worker/index.js';
 
 export const sealer: Sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
 export const rowSchema: Schema = new Schema([new Field('n', new Int32(), false), new Field('s', new Int32(), true)]);
@@ -57,19 +57,30 @@ export interface Fake {
   visible: VisibleCatalog;
   /** The planner answers this instead. */
   planner: Partial<Planner>;
+  worker: Partial<Worker>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 const audit: PlanAudit = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1', decisions: [] };
+const task: OpenedTask = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' };
 const passwordHash = await hashPassword('ada-demo');
 
 const tableSchema = new Schema([new Field('id', new Int32(), false), new Field('name', new Utf8(), true)]);
 export const demoCatalog: VisibleCatalog = {
   catalogName: 'sluice',
   tables: [
-    { schema: 'demo', name: 'orders', type: 'TABLE', description: '', columns: [], arrow: tableSchema },
-    { schema: 'demo', name: 'order_items', type: 'TABLE', description: '', columns: [], arrow: tableSchema },
-    { schema: 'crm', name: 'people', type: 'VIEW', description: '', columns: [], arrow: tableSchema },
+    { schema: 'demo', name: 'orders', type: 'TABLE', description: '', columns: [], arrow: tableSchema, primaryKey: [], foreignKeys: [] },
+    {
+      schema: 'demo',
+      name: 'order_items',
+      type: 'TABLE',
+      description: '',
+      columns: [],
+      arrow: tableSchema,
+      primaryKey: [],
+      foreignKeys: [],
+    },
+    { schema: 'crm', name: 'people', type: 'VIEW', description: '', columns: [], arrow: tableSchema, primaryKey: [], foreignKeys: [] },
   ],
 };
 
@@ -78,27 +89,29 @@ export async function startFake(): Promise<Fake> {
   const audits: AuditRecord[] = [];
   const users = new Map<string, User>([['ada', { name: 'ada', passwordHash, groups: ['staff'], attributes: {} }]]);
   const state = { source: { batches: 2 } as SourceOptions, tickets: [Buffer.from('t0')] as readonly Uint8Array[], visible: demoCatalog };
-  const fake = { ...state, held, audits, users, planner: {} as Partial<Planner> };
+  const fake = { ...state, held, audits, users, planner: {} as Partial<Planner>, worker: {} as Partial<Worker> };
   const planner = fakePlanner(fake);
-  const worker: Worker = {
+  const base: Worker = {
     redeem: async (sealed, _principal, signal) => {
       if (Buffer.from(sealed).toString() !== 't0') fail('ticket.invalid', 'the ticket was not made by this cluster');
       return {
-        task: { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' },
+        task,
         source: countingSource(fake.source, held, signal),
       };
     },
+    execute: async () => ({ task, rows: 0 }),
+    ingest: async () => 0,
+    cancel: async () => false,
   };
+  const worker = new Proxy(base, { get: (target, name: keyof Worker) => fake.worker[name] ?? target[name] });
   const server = await createFlightServer({
     host: '127.0.0.1',
     port: 0,
-    planner,
-    worker,
+    methods: sqlMethods({ planner, worker, sealer, version: '1.2.3' }),
     authenticator: createAuthenticator({ findUser: (name) => users.get(name), sealer, sessionTtlMs: 60_000 }),
     audit: createAuditLog((line) => audits.push(JSON.parse(line))),
     logger: createLogger(process.env['FLIGHT_LOG'] === undefined ? 'silent' : 'debug'),
     maxMessageBytes: 16 * 1024 * 1024,
-    version: '1.2.3',
   });
   return Object.assign(fake, {
     server,
@@ -110,13 +123,22 @@ export async function startFake(): Promise<Fake> {
 }
 
 function fakePlanner(fake: { tickets: readonly Uint8Array[]; visible: VisibleCatalog; planner: Partial<Planner> }): Planner {
-  const plan = async (): Promise<Plan> => ({ queryId: 'q1', schema: rowSchema, tickets: fake.tickets, expiresAtMs: 0, audit });
+  const plan = async (): Promise<Plan> => ({
+    queryId: 'q1',
+    schema: rowSchema,
+    tickets: fake.tickets,
+    ordered: true,
+    expiresAtMs: 4_000_000_000_000,
+    audit,
+  });
   const base: Planner = {
     plan,
-    prepare: async () => ({ handle: Buffer.from('handle'), schema: rowSchema, audit }),
+    prepare: async () => ({ handle: Buffer.from('handle'), schema: rowSchema, parameters: new Schema([]), audit }),
     planPrepared: plan,
+    bindParameters: () => Buffer.from('bound'),
     schemaOf: async () => rowSchema,
-    openHandle: () => 'SELECT 1',
+    schemaOfPrepared: async () => rowSchema,
+    renew: async (ticket) => ({ ticket, expiresAtMs: 4_000_000_000_000 }),
     visibleCatalog: async () => fake.visible,
   };
   return new Proxy(base, { get: (target, name: keyof Planner) => fake.planner[name] ?? target[name] });
