@@ -1,7 +1,8 @@
 /** The planner's instance: parses, binds against empty tables, lists functions. No file, no extension, nothing to set. */
 import { fail, SluiceError } from '../errors.ts';
-import type { PlanCatalog } from '../model.ts';
+import { PLAIN_FORM, type PlanCatalog, type WireForm } from '../model.ts';
 import { toSchema, toSchemaHeader } from './column-type.ts';
+import { bodyCodec } from './compression.ts';
 import { bindError, ownStatementError } from './failures.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
 import type { Analyzer, Description, FunctionInfo } from './types.ts';
@@ -15,7 +16,7 @@ export async function createAnalyzer(): Promise<Analyzer> {
   const host = await openHost({ setup: SETUP, threads: THREADS, catalogLimit: CATALOGS });
   return {
     parse: (sql) => parse(host, sql),
-    describe: (catalog, sql) => describe(host, catalog, sql),
+    describe: (catalog, sql, form = PLAIN_FORM) => describe(host, catalog, sql, form),
     boundPlan: (catalog, sql) => boundPlan(host, catalog, sql),
     functions: () => listFunctions(host),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
@@ -56,7 +57,8 @@ function refuse(tree: ErrorTree): never {
   fail('sql.refused', 'the statement is of a kind that is not allowed', message);
 }
 
-async function describe(host: Host, catalog: PlanCatalog, sql: string): Promise<Description> {
+async function describe(host: Host, catalog: PlanCatalog, sql: string, form: WireForm): Promise<Description> {
+  bodyCodec(form.compression);
   const held = await host.catalogs.hold(catalog).catch((error: unknown) => {
     throw ownStatementError(error);
   });
@@ -66,6 +68,7 @@ async function describe(host: Host, catalog: PlanCatalog, sql: string): Promise<
       database: host.database,
       setup: [useCatalog(catalog)],
       sql,
+      form,
     }));
     const schema = toSchema(columns);
     return {

@@ -1,12 +1,15 @@
 /** The body of one record batch: a bump allocator over a slot of shared memory, with the IPC header at the end. */
 import { Message, MessageHeader, MetadataVersion } from 'apache-arrow';
-import { BufferRegion, FieldNode, RecordBatch } from 'apache-arrow/ipc/metadata/message';
-import type { Address } from './duckdb-c.ts';
+import { BodyCompression, BufferRegion, FieldNode, RecordBatch } from 'apache-arrow/ipc/metadata/message';
+import type { BodyCodec } from './compression.ts';
+import { type Address, copyNative } from './duckdb-c.ts';
 import type { SlotMemory } from './jobs.ts';
 
 const ALIGNMENT = 64;
 /** Bytes per buffer that alignment may add. */
 export const PADDING: number = ALIGNMENT;
+/** A compressed buffer begins with the length of what it holds, -1 = it is not compressed. */
+const LENGTH_BYTES = 8;
 
 export class BatchWriter {
   readonly memory: SharedArrayBuffer;
@@ -14,6 +17,9 @@ export class BatchWriter {
   readonly #address: Address;
   readonly #nodes: FieldNode[] = [];
   readonly #regions: BufferRegion[] = [];
+  /** How many data buffers each view column has, in order. */
+  readonly #variadic: number[] = [];
+  #codec: BodyCodec | null = null;
   #end = 0;
 
   constructor(slot: SlotMemory) {
@@ -46,6 +52,37 @@ export class BatchWriter {
     return start;
   }
 
+  /** The bytes of a view column: one buffer, or none when there are no bytes. */
+  reserveVariadic(length: number): number {
+    this.#variadic.push(length === 0 ? 0 : 1);
+    return length === 0 ? this.#end : this.reserve(length);
+  }
+
+  /** The same batch in another slot, each buffer compressed on its own; a buffer that would grow stays as it is. */
+  compress(slot: SlotMemory, codec: BodyCodec): BatchWriter {
+    const target = new BatchWriter(slot);
+    target.#codec = codec;
+    target.#nodes.push(...this.#nodes);
+    target.#variadic.push(...this.#variadic);
+    for (const { offset, length } of this.#regions) {
+      if (length === 0) target.empty();
+      else target.#addCompressed(this.addressAt(offset), length, codec);
+    }
+    return target;
+  }
+
+  #addCompressed(source: Address, length: number, codec: BodyCodec): void {
+    const start = this.reserve(LENGTH_BYTES + length);
+    const target = this.addressAt(start + LENGTH_BYTES);
+    const size = codec.compress(target, length, source, length);
+    if (size === 0) copyNative(target, source, length);
+    new DataView(this.memory).setBigInt64(start, size === 0 ? -1n : BigInt(length), true);
+    if (size === 0) return;
+    this.#regions.pop();
+    this.#end = start;
+    this.reserve(LENGTH_BYTES + size);
+  }
+
   /** Takes back the newest buffer and leaves an empty one in its place. */
   drop(start: number): void {
     this.#regions.pop();
@@ -67,7 +104,8 @@ export class BatchWriter {
   }
 
   header(rows: number): Uint8Array {
-    const batch = new RecordBatch(rows, this.#nodes, this.#regions, null);
+    const compression = this.#codec === null ? null : new BodyCompression(this.#codec.type);
+    const batch = new RecordBatch(rows, this.#nodes, this.#regions, compression, this.#variadic);
     return Message.encode(new Message(this.#end, MetadataVersion.V5, MessageHeader.RecordBatch, batch));
   }
 }

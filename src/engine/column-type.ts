@@ -4,10 +4,12 @@
  */
 import {
   Binary,
+  BinaryView,
   Bool,
   type DataType,
   DateDay,
   Decimal,
+  Dictionary,
   Field,
   FixedSizeList,
   Float32,
@@ -33,6 +35,7 @@ import {
   Uint32,
   Uint64,
   Utf8,
+  Utf8View,
 } from 'apache-arrow';
 
 /** How values lie in the Arrow buffers: what the gatherer does with them. */
@@ -45,6 +48,8 @@ export interface ColumnType {
   readonly format: string;
   /** Fixed: bytes per value. Enum: bytes per index. Array: values per row. Otherwise 0. */
   readonly width: number;
+  /** Id of the Arrow dictionary that the values are indices of; null = plain values. */
+  readonly dictionary: number | null;
   readonly nullable: boolean;
   /** 128-bit integers may have more digits than decimal128(38, 0) holds. */
   readonly bounds: 'hugeint' | 'uhugeint' | null;
@@ -90,6 +95,8 @@ const PLAIN: Readonly<Record<string, () => DataType>> = {
   g: () => new Float64(),
   u: () => new Utf8(),
   z: () => new Binary(),
+  vu: () => new Utf8View(),
+  vz: () => new BinaryView(),
   tdD: () => new DateDay(),
   ttu: () => new TimeMicrosecond(),
   ttn: () => new TimeNanosecond(),
@@ -125,14 +132,24 @@ function toArrow(type: ColumnType): DataType {
         children,
       );
     default:
-      return toPlainArrow(type.format);
+      return type.dictionary === null ? toPlainArrow(type.format) : toDictionary(type.format, type.dictionary);
   }
+}
+
+/** Index formats are the six integer ones of at most 32 bits. */
+function toDictionary(format: string, id: number): DataType {
+  return new Dictionary(new Utf8(), toPlainArrow(format) as Dictionary['indices'], id, false);
 }
 
 function only(children: readonly Field[]): Field {
   const [child] = children;
   if (child === undefined) throw new Error('nested type without a child');
   return child;
+}
+
+/** Views take 16 bytes a row, offsets 4. */
+export function isView(type: ColumnType): boolean {
+  return type.format === 'vu' || type.format === 'vz';
 }
 
 function toPlainArrow(format: string): DataType {

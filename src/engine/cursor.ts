@@ -1,11 +1,12 @@
 /** The native side of one query, on an engine thread: open, pull one batch, close. State lives in the Cursor only. */
+import type { WireForm } from '../model.ts';
 import { type Address, api, destroy, freeResult, newResult } from './duckdb-c.ts';
 import type { Cursor, JobResults } from './jobs.ts';
 import { createConversionChunk, readColumns } from './read-types.ts';
 import { arrowOptions, execute, prepare, requireSelect, resultError } from './statement.ts';
 
 /** Prepares and starts a SELECT. On failure everything but the connection is freed. */
-export function openCursor(connection: Address, setup: readonly string[], sql: string): JobResults['open'] {
+export function openCursor(connection: Address, setup: readonly string[], sql: string, form: WireForm): JobResults['open'] {
   for (const statement of setup) execute(connection, statement);
   let cursor: Cursor = {
     connection,
@@ -14,6 +15,7 @@ export function openCursor(connection: Address, setup: readonly string[], sql: s
     options: 0,
     conversion: 0,
     layout: '',
+    compression: form.compression,
     chunk: 0,
     from: 0,
     batches: 0,
@@ -23,7 +25,7 @@ export function openCursor(connection: Address, setup: readonly string[], sql: s
     cursor = { ...cursor, statement };
     requireSelect(statement);
     cursor = { ...cursor, options: arrowOptions(connection) };
-    const columns = readColumns(statement, cursor.options);
+    const { columns, dictionaries } = readColumns(statement, cursor.options, form);
     cursor = {
       ...cursor,
       layout: JSON.stringify(columns.map((column) => column.wire)),
@@ -31,7 +33,7 @@ export function openCursor(connection: Address, setup: readonly string[], sql: s
     };
     cursor = { ...cursor, result: newResult() };
     if (api.executeStreaming(statement, cursor.result) !== 0) throw resultError(cursor.result);
-    return { cursor, columns };
+    return { cursor, columns, dictionaries };
   } catch (error) {
     freeCursor({ ...cursor, connection: 0 });
     throw error;

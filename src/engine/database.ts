@@ -1,4 +1,5 @@
 /** Work on a whole database, on an engine thread: open it, read a small result, describe a statement. */
+import type { WireForm } from '../model.ts';
 import type { ResultColumn } from './column-type.ts';
 import { type Address, api, create, destroy, freeResult, newResult, takeText } from './duckdb-c.ts';
 import { JobError } from './jobs.ts';
@@ -39,6 +40,7 @@ export function describe(
   database: Address,
   setup: readonly string[],
   sql: string,
+  form: WireForm,
 ): { readonly columns: readonly ResultColumn[]; readonly parameterCount: number } {
   return withConnection(database, (connection) => {
     for (const statement of setup) execute(connection, statement);
@@ -47,7 +49,7 @@ export function describe(
       requireSelect(statement);
       const options = arrowOptions(connection);
       try {
-        return { columns: readColumns(statement, options), parameterCount: api.parameterCount(statement) };
+        return { columns: readColumns(statement, options, form).columns, parameterCount: api.parameterCount(statement) };
       } finally {
         destroy(api.destroyArrowOptions, options);
       }

@@ -157,7 +157,25 @@ export const api: {
 export const copyNative: (to: Address, from: Address, bytes: number) => void = libc.func('memcpy', 'void', [H, H, 'size_t']);
 /** Native memory into a JS buffer. */
 export const copyOut: (to: Memory, from: Address, bytes: number) => void = libc.func('memcpy', 'void', [M, H, 'size_t']);
-const copyIn: (to: Address, from: Memory, bytes: number) => void = libc.func('memcpy', 'void', [H, M, 'size_t']);
+/** A JS buffer into native memory. */
+export const copyIn: (to: Address, from: Memory, bytes: number) => void = libc.func('memcpy', 'void', [H, M, 'size_t']);
+
+function bindIfThere(name: string, result: string, ...parameters: string[]): ReturnType<typeof library.func> | null {
+  try {
+    return library.func(name, result, parameters);
+  } catch {
+    return null;
+  }
+}
+
+/** LZ4_compress_default and ZSTD_compress of the copies inside libduckdb: C++ names, which another version may not export. */
+export const bodyCompressors: {
+  readonly lz4: ((source: Address, target: Address, bytes: number, room: number) => number) | null;
+  readonly zstd: ((target: Address, room: number, source: Address, bytes: number, level: number) => number | bigint) | null;
+} = {
+  lz4: bindIfThere('_ZN10duckdb_lz420LZ4_compress_defaultEPKcPcii', 'int', H, H, 'int', 'int'),
+  zstd: bindIfThere('_ZN11duckdb_zstd13ZSTD_compressEPvmPKvmi', 'size_t', H, 'size_t', H, 'size_t', 'int'),
+};
 
 /** The value of a signed 32-bit integer in native memory. */
 export function readInt32(address: Address): number {

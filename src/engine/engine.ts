@@ -1,8 +1,9 @@
 /** The worker's instance: files of its connections only, everything else closed, settings locked. */
 import { sep } from 'node:path';
 import { fail } from '../errors.ts';
-import type { Connection } from '../model.ts';
+import { type Connection, PLAIN_FORM } from '../model.ts';
 import { createBufferBudget } from './buffer-budget.ts';
+import { bodyCodec } from './compression.ts';
 import { connect } from './database.ts';
 import { ownStatementError } from './failures.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
@@ -40,8 +41,9 @@ class LockedEngine implements Engine {
     this.#session = Object.entries(options.variables).map(([name, value]) => `SET VARIABLE ${quoteIdentifier(name)} = ${quoteText(value)}`);
   }
 
-  readonly run: Engine['run'] = async (catalog, sql, signal) => {
+  readonly run: Engine['run'] = async (catalog, sql, signal, form = PLAIN_FORM) => {
     if (signal.aborted) fail('request.cancelled', 'the request was cancelled', signal.reason);
+    bodyCodec(form.compression);
     const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
       throw ownStatementError(error);
     });
@@ -58,6 +60,7 @@ class LockedEngine implements Engine {
       threads: this.#host.threads,
       slots: this.#slots,
       window: this.#options.streamWindow,
+      form,
       signal: AbortSignal.any([signal, this.#closing.signal]),
       onClosed: () => {
         this.#connections--;

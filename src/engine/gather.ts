@@ -4,11 +4,12 @@
  */
 import type { BatchWriter } from './batch-writer.ts';
 import { copyBits, countOnes, forEachZero, setBit, setBits } from './bitmap.ts';
-import type { ColumnType, Layout } from './column-type.ts';
+import { type ColumnType, isView, type Layout } from './column-type.ts';
 import { checkDecimalBounds, widenIntegers } from './decimal.ts';
-import { copyNative, copyOut } from './duckdb-c.ts';
+import { type Address, copyNative, copyOut } from './duckdb-c.ts';
 import { childOf, dataRange, type Piece, slice } from './piece.ts';
-import { stringBytes, writeStrings } from './strings.ts';
+import { heapBytes, stringBytes, writeStrings, writeViews } from './strings.ts';
+import { TextColumn } from './text-column.ts';
 import { expandBits, expandEnum } from './text-forms.ts';
 
 export function gather(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[]): void {
@@ -35,13 +36,13 @@ function gatherValues(
       break;
     case 'text':
     case 'binary':
-      gatherText(writer, pieces, rows);
+      gatherText(writer, type, pieces, rows);
       break;
     case 'bits':
-      expandBits(writer, pieces, rows);
+      expandBits(writer, type, pieces, rows);
       break;
     case 'enum':
-      expandEnum(writer, type.width, pieces, rows, valid);
+      expandEnum(writer, type, pieces, rows, valid);
       break;
     case 'list':
     case 'map':
@@ -131,9 +132,18 @@ function copyValues(writer: BatchWriter, start: number, pieces: readonly Piece[]
   }
 }
 
-function gatherText(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
-  if (pieces.some((piece) => piece.strings !== null)) gatherStrings(writer, pieces, rows);
-  else gatherConvertedText(writer, pieces, rows);
+function gatherText(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[], rows: number): void {
+  if (pieces.every((piece) => piece.strings === null)) gatherConvertedText(writer, type, pieces, rows);
+  else if (isView(type)) gatherViews(writer, pieces, rows);
+  else gatherStrings(writer, pieces, rows);
+}
+
+function gatherViews(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
+  const words = writer.int32(writer.reserve(16 * rows), 4 * rows);
+  let total = 0;
+  for (const { strings, from, rows: count } of pieces) total += strings === null ? 0 : heapBytes(strings, from, from + count);
+  const target = { words, bytes: writer.bytes.subarray(writer.reserveVariadic(total)), row: 0, end: 0 };
+  for (const { strings, from, rows: count } of pieces) if (strings !== null) writeViews(target, strings, from, from + count);
 }
 
 function gatherStrings(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
@@ -147,18 +157,21 @@ function gatherStrings(writer: BatchWriter, pieces: readonly Piece[], rows: numb
   writer.clearPadding(start, total);
 }
 
-function gatherConvertedText(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
-  const ranges = gatherOffsets(writer, pieces, rows);
+function gatherConvertedText(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[], rows: number): void {
+  const column = new TextColumn(writer, type, rows);
+  const ranges = gatherOffsets(column.offsets, column.offsetsAddress, pieces);
   const total = ranges.reduce((sum, range) => sum + range.length, 0);
-  let target = writer.addressAt(writer.reserve(total));
+  let target = writer.addressAt(column.reserveBytes(total));
   ranges.forEach(({ start, length }, index) => {
     if (length > 0) copyNative(target, (pieces[index]?.data ?? 0) + start, length);
     target += length;
   });
+  column.close();
 }
 
 function gatherList(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[], rows: number): void {
-  const ranges = gatherOffsets(writer, pieces, rows);
+  const start = writer.reserve(4 * (rows + 1));
+  const ranges = gatherOffsets(writer.int32(start, rows + 1), writer.addressAt(start), pieces);
   type.children.forEach((child, index) => {
     const parts = pieces.map((piece, at) => slice(childOf(piece, index), ranges[at]?.start ?? 0, ranges[at]?.length ?? 0));
     gather(writer, child, parts);
@@ -166,16 +179,18 @@ function gatherList(writer: BatchWriter, type: ColumnType, pieces: readonly Piec
 }
 
 /** Writes the offsets so that they count on from piece to piece; returns what each piece covers. */
-function gatherOffsets(writer: BatchWriter, pieces: readonly Piece[], rows: number): { readonly start: number; readonly length: number }[] {
-  const start = writer.reserve(4 * (rows + 1));
-  const offsets = writer.int32(start, rows + 1);
+function gatherOffsets(
+  offsets: Int32Array,
+  address: Address,
+  pieces: readonly Piece[],
+): { readonly start: number; readonly length: number }[] {
   offsets[0] = 0;
   let row = 0;
   let end = 0;
   return pieces.map((piece) => {
     if (piece.rows === 0) return { start: 0, length: 0 };
     const range = dataRange(piece, 0, piece.rows);
-    copyNative(writer.addressAt(start + 4 * row), piece.values + 4 * piece.from, 4 * (piece.rows + 1));
+    copyNative(address + 4 * row, piece.values + 4 * piece.from, 4 * (piece.rows + 1));
     rebase(offsets, row, row + piece.rows, end - range.start);
     row += piece.rows;
     end += range.length;

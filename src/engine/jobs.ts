@@ -1,4 +1,5 @@
 /** What the main thread and the engine threads say to each other. Native state crosses as plain addresses. */
+import type { WireForm } from '../model.ts';
 import type { ResultColumn } from './column-type.ts';
 import type { Address } from './duckdb-c.ts';
 
@@ -22,6 +23,7 @@ export interface Cursor extends Position {
   readonly conversion: Address;
   /** The columns' wire types as JSON: one text crosses threads faster than the objects. */
   readonly layout: string;
+  readonly compression: WireForm['compression'];
 }
 
 /** Shared memory that one pull may write. */
@@ -41,8 +43,20 @@ export type Job =
       readonly sql: string | null;
       readonly parameters: readonly string[];
     }
-  | { readonly kind: 'describe'; readonly database: Address; readonly setup: readonly string[]; readonly sql: string }
-  | { readonly kind: 'open'; readonly connection: Address; readonly setup: readonly string[]; readonly sql: string }
+  | {
+      readonly kind: 'describe';
+      readonly database: Address;
+      readonly setup: readonly string[];
+      readonly sql: string;
+      readonly form: WireForm;
+    }
+  | {
+      readonly kind: 'open';
+      readonly connection: Address;
+      readonly setup: readonly string[];
+      readonly sql: string;
+      readonly form: WireForm;
+    }
   | { readonly kind: 'pull'; readonly cursor: Cursor; readonly slot: SlotMemory; readonly maxRows: number }
   | { readonly kind: 'close'; readonly cursor: Cursor };
 
@@ -51,7 +65,12 @@ export interface JobResults {
   readonly closeDatabase: null;
   readonly query: readonly (readonly (string | null)[])[];
   readonly describe: { readonly columns: readonly ResultColumn[]; readonly parameterCount: number };
-  readonly open: { readonly cursor: Cursor; readonly columns: readonly ResultColumn[] };
+  readonly open: {
+    readonly cursor: Cursor;
+    readonly columns: readonly ResultColumn[];
+    /** Values of each dictionary, by id. */
+    readonly dictionaries: readonly (readonly string[])[];
+  };
   readonly pull: Pulled;
   readonly close: null;
 }

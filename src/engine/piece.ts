@@ -3,7 +3,7 @@
  * Comes from DuckDB's vector or from an array of the Arrow C data interface.
  */
 import { PADDING } from './batch-writer.ts';
-import type { ColumnType, DirectCopy } from './column-type.ts';
+import { type ColumnType, type DirectCopy, isView } from './column-type.ts';
 import { type Address, api, copyOut, readInt32 } from './duckdb-c.ts';
 import type { Scratch } from './scratch.ts';
 import { loadStrings, type Strings, stringBytes } from './strings.ts';
@@ -89,6 +89,7 @@ function readDictionary(address: Address): Dictionary {
 /** Upper bound of the bytes that `rows` rows from `from` take in a batch, padding included. */
 export function measure(type: ColumnType, piece: Piece, from: number, rows: number): number {
   const bitmap = Math.ceil(rows / 8) + PADDING;
+  const places = isView(type) ? 16 * rows : 4 * (rows + 1);
   switch (type.layout) {
     case 'null':
       return 0;
@@ -98,11 +99,11 @@ export function measure(type: ColumnType, piece: Piece, from: number, rows: numb
       return bitmap + rows * type.width + PADDING;
     case 'text':
     case 'binary':
-      return bitmap + 4 * (rows + 1) + textBytes(piece, from, rows) + 2 * PADDING;
+      return bitmap + places + textBytes(piece, from, rows) + 2 * PADDING;
     case 'bits':
-      return bitmap + 4 * (rows + 1) + 8 * dataRange(piece, from, rows).length + 2 * PADDING;
+      return bitmap + places + 8 * dataRange(piece, from, rows).length + 2 * PADDING;
     case 'enum':
-      return bitmap + 4 * (rows + 1) + rows * (piece.dictionary?.longest ?? 0) + 2 * PADDING;
+      return bitmap + places + rows * (piece.dictionary?.longest ?? 0) + 2 * PADDING;
     case 'list':
     case 'map': {
       const { start, length } = dataRange(piece, from, rows);

@@ -1,7 +1,8 @@
 /** Pulls one record batch out of a cursor: fetch chunks until a slot is full, then gather them column by column. */
 import { BatchWriter, PADDING } from './batch-writer.ts';
 import type { ColumnType } from './column-type.ts';
-import { type Address, api, destroy, releaseStruct, resultValue, takeErrorData } from './duckdb-c.ts';
+import { bodyCodec } from './compression.ts';
+import { type Address, addressOf, api, destroy, releaseStruct, resultValue, takeErrorData } from './duckdb-c.ts';
 import { gather } from './gather.ts';
 import { type Cursor, JobError, type Pulled, type SlotMemory } from './jobs.ts';
 import { measure, type Piece, readArrays, slice, vectorPiece } from './piece.ts';
@@ -19,12 +20,13 @@ const scratch: Scratch = new Scratch();
 
 export function pull(cursor: Cursor, slot: SlotMemory, maxRows: number): Pulled {
   const types = readLayout(cursor.layout);
-  const room = slot.memory.byteLength - headerBytes(types);
+  const overhead = headerBytes(types, cursor.compression !== 'none');
+  const room = slot.memory.byteLength - overhead;
   const batch = new Batch(cursor, types, room, Math.min(room, FIRST_BATCH_BYTES * 4 ** Math.min(cursor.batches, 8)), maxRows);
   try {
     const stop = batch.fill();
     const position = { ...batch.carried, batches: cursor.batches + (stop !== 'grow' && batch.rows > 0 ? 1 : 0) };
-    if (stop === 'grow') return { kind: 'grow', bytes: batch.needed + headerBytes(types), position };
+    if (stop === 'grow') return { kind: 'grow', bytes: batch.needed + overhead, position };
     if (batch.rows === 0) return { kind: 'end', position };
     return { ...batch.write(slot), ended: stop === 'end', position };
   } catch (error) {
@@ -50,10 +52,26 @@ function readLayout(text: string): readonly ColumnType[] {
   return types;
 }
 
-/** Upper bound of the IPC header. */
-function headerBytes(types: readonly ColumnType[]): number {
+/** A node, up to three buffers and a count of view buffers. */
+const HEADER_BYTES = 72;
+/** Up to three buffers' lengths, and padding again. */
+const COMPRESSION_BYTES = 3 * (8 + PADDING);
+
+/** Upper bound of the IPC header and of what compression may add. */
+function headerBytes(types: readonly ColumnType[], isCompressed: boolean): number {
   const count = (type: ColumnType): number => 1 + type.children.reduce((sum, child) => sum + count(child), 0);
-  return 1024 + 64 * types.reduce((sum, type) => sum + count(type), 0);
+  return 1024 + (HEADER_BYTES + (isCompressed ? COMPRESSION_BYTES : 0)) * types.reduce((sum, type) => sum + count(type), 0);
+}
+
+/** Where this thread gathers a batch that is compressed into its slot. */
+let staging: SlotMemory | null = null;
+
+function stagingFor(slot: SlotMemory): SlotMemory {
+  const bytes = slot.memory.byteLength;
+  if (staging?.memory.byteLength === bytes) return staging;
+  const memory = new SharedArrayBuffer(bytes);
+  staging = { memory, address: addressOf(Buffer.from(memory)) };
+  return staging;
 }
 
 type Stop = 'full' | 'end' | 'grow';
@@ -106,14 +124,16 @@ class Batch {
   }
 
   write(slot: SlotMemory): Omit<Extract<Pulled, { kind: 'batch' }>, 'ended' | 'position'> {
-    const writer = new BatchWriter(slot);
+    const codec = bodyCodec(this.#cursor.compression);
+    const plain = new BatchWriter(codec === null ? slot : stagingFor(slot));
     this.#types.forEach((type, index) => {
       gather(
-        writer,
+        plain,
         type,
         this.#parts.map((part) => part.pieces[index] as Piece),
       );
     });
+    const writer = codec === null ? plain : plain.compress(slot, codec);
     const header = writer.header(this.rows);
     const body = writer.length <= COPY_BYTES ? writer.bytes.slice(0, writer.length) : null;
     return { kind: 'batch', header, body, length: writer.length, rows: this.rows };

@@ -2,10 +2,11 @@
  * Reads DuckDB's result types: logical type for the text and the vector layout, C data interface schema for the wire.
  * Runs on engine threads. A type without an Arrow form is an UnmappableType.
  */
+import type { WireForm } from '../model.ts';
 import type { ColumnType, DirectCopy, Layout, ResultColumn } from './column-type.ts';
 import { isPlainFormat } from './column-type.ts';
 import { type Address, addressOf, api, copyOut, destroy, readText, releaseStruct, takeErrorData, takeText } from './duckdb-c.ts';
-import { TYPE, typeText } from './type-text.ts';
+import { dictionaryValues, TYPE, typeText } from './type-text.ts';
 
 /** A result column that can not go on the wire; `column` is the user's own name for it. */
 export class UnmappableType extends Error {
@@ -22,19 +23,37 @@ export class UnmappableType extends Error {
 const SCHEMA_WORDS = 9;
 const encoder = new TextEncoder();
 
+/** What one statement's columns are read with. */
+interface Reading {
+  /** The connection's Arrow options. */
+  readonly options: Address;
+  readonly form: WireForm;
+  /** The values of each dictionary, by id. */
+  readonly dictionaries: (readonly string[])[];
+  /** The top-level column, for the error. */
+  readonly column: string;
+}
+
+export interface ReadColumns {
+  readonly columns: readonly ResultColumn[];
+  /** By id. */
+  readonly dictionaries: readonly (readonly string[])[];
+}
+
 /** The columns of a prepared statement. `options` are the connection's Arrow options. */
-export function readColumns(statement: Address, options: Address): ResultColumn[] {
+export function readColumns(statement: Address, options: Address, form: WireForm): ReadColumns {
   const count = api.preparedColumnCount(statement);
   const types: Address[] = [];
   try {
     const columns: ResultColumn[] = [];
+    const dictionaries: (readonly string[])[] = [];
     for (let index = 0; index < count; index++) {
       const type = api.preparedColumnType(statement, index);
       types.push(type);
       const name = takeText(api.preparedColumnName(statement, index));
-      columns.push({ name, type: typeText(type), wire: readWireType(name, type, options) });
+      columns.push({ name, type: typeText(type), wire: readWireType(type, { options, form, dictionaries, column: name }) });
     }
-    return columns;
+    return { columns, dictionaries };
   } finally {
     for (const type of types) destroy(api.destroyType, type);
   }
@@ -54,16 +73,16 @@ export function createConversionChunk(statement: Address, columns: readonly Resu
   }
 }
 
-function readWireType(name: string, type: Address, options: Address): ColumnType {
+function readWireType(type: Address, reading: Reading): ColumnType {
   const label = encoder.encode('c\0');
   const schema = new BigUint64Array(SCHEMA_WORDS);
   const typeList = new BigUint64Array([BigInt(type)]);
   const names = new BigUint64Array([BigInt(addressOf(label))]);
-  const error = takeErrorData(api.toArrowSchema(options, typeList, names, 1, schema));
-  if (error !== null) throw new UnmappableType(name, typeText(type));
+  const error = takeErrorData(api.toArrowSchema(reading.options, typeList, names, 1, schema));
+  if (error !== null) throw new UnmappableType(reading.column, typeText(type));
   try {
     const [child = 0] = readAddresses(Number(schema[5]), 1);
-    return toWireType(name, child, type, name);
+    return toWireType(reading.column, child, type, reading);
   } finally {
     releaseStruct(Number(schema[7]), schema);
   }
@@ -89,14 +108,15 @@ function readSchema(address: Address): CSchema {
   };
 }
 
-/** `column` is the top-level column, for the error. */
-function toWireType(name: string, address: Address, type: Address, column: string): ColumnType {
+function toWireType(name: string, address: Address, type: Address, reading: Reading): ColumnType {
   const schema = readSchema(address);
   const id = api.typeId(type);
   const layout = layoutOf(schema, id);
-  if (layout === null) throw new UnmappableType(column, typeText(type));
-  const children = readChildren(schema, layout, type, column);
-  const format = layout === 'bits' || layout === 'enum' ? 'u' : schema.format;
+  if (layout === null) throw new UnmappableType(reading.column, typeText(type));
+  const values = layout === 'enum' && reading.form.enums === 'dictionary' ? dictionaryValues(type) : null;
+  if (values !== null) return dictionaryType(name, schema, values, reading);
+  const children = readChildren(schema, layout, type, reading);
+  const format = textFormat(layout, schema.format, reading.form);
   return {
     name,
     layout,
@@ -109,11 +129,18 @@ function toWireType(name: string, address: Address, type: Address, column: strin
           : layout === 'fixed'
             ? fixedWidth(format)
             : 0,
+    dictionary: null,
     nullable: schema.nullable,
     bounds: id === TYPE.hugeint ? 'hugeint' : id === TYPE.uhugeint ? 'uhugeint' : null,
     children,
     direct: directCopy(id, type),
   };
+}
+
+function textFormat(layout: Layout, format: string, form: WireForm): string {
+  const view = form.strings === 'view' ? 'v' : '';
+  if (layout === 'binary') return `${view}z`;
+  return layout === 'text' || layout === 'bits' || layout === 'enum' ? `${view}u` : format;
 }
 
 const LAYOUTS: Readonly<Record<string, Layout>> = {
@@ -138,20 +165,20 @@ function layoutOf(schema: CSchema, id: number): Layout | null {
   return isPlainFormat(schema.format) || /^(d:\d+,\d+(,128)?$|ts[smun]:)/.test(schema.format) ? 'fixed' : null;
 }
 
-function readChildren(schema: CSchema, layout: Layout, type: Address, column: string): ColumnType[] {
+function readChildren(schema: CSchema, layout: Layout, type: Address, reading: Reading): ColumnType[] {
   const [first = 0] = schema.children;
   switch (layout) {
     case 'list':
-      return [withType(api.listChild(type), (child) => toWireType('item', first, child, column))];
+      return [withType(api.listChild(type), (child) => toWireType('item', first, child, reading))];
     case 'array':
-      return [withType(api.arrayChild(type), (child) => toWireType('item', first, child, column))];
+      return [withType(api.arrayChild(type), (child) => toWireType('item', first, child, reading))];
     case 'map':
-      return [mapEntries(first, type, column)];
+      return [mapEntries(first, type, reading)];
     case 'struct':
     case 'union': {
       const child = layout === 'struct' ? api.structChild : api.unionChild;
       return schema.children.map((address, index) =>
-        withType(child(type, index), (member) => toWireType(readSchema(address).name, address, member, column)),
+        withType(child(type, index), (member) => toWireType(readSchema(address).name, address, member, reading)),
       );
     }
     default:
@@ -159,14 +186,43 @@ function readChildren(schema: CSchema, layout: Layout, type: Address, column: st
   }
 }
 
-function mapEntries(address: Address, type: Address, column: string): ColumnType {
+function mapEntries(address: Address, type: Address, reading: Reading): ColumnType {
   const entries = readSchema(address);
   const [key = 0, value = 0] = entries.children;
   const children = [
-    withType(api.mapKey(type), (child) => toWireType('key', key, child, column)),
-    withType(api.mapValue(type), (child) => toWireType('value', value, child, column)),
+    withType(api.mapKey(type), (child) => toWireType('key', key, child, reading)),
+    withType(api.mapValue(type), (child) => toWireType('value', value, child, reading)),
   ];
-  return { name: 'entries', layout: 'struct', format: '+s', width: 0, nullable: false, bounds: null, children, direct: null };
+  return {
+    name: 'entries',
+    layout: 'struct',
+    format: '+s',
+    width: 0,
+    dictionary: null,
+    nullable: false,
+    bounds: null,
+    children,
+    direct: null,
+  };
+}
+
+/** An enum whose values are sent once, ahead of the rows: the indices lie in the vector as they go on the wire. */
+function dictionaryType(name: string, schema: CSchema, values: readonly string[], reading: Reading): ColumnType {
+  const width = fixedWidth(schema.format);
+  // Signed where it fits, as the Arrow format recommends.
+  const format = values.length <= 2 ** (8 * width - 1) ? schema.format.toLowerCase() : schema.format;
+  const dictionary = reading.dictionaries.push(values) - 1;
+  return {
+    name,
+    layout: 'fixed',
+    format,
+    width,
+    dictionary,
+    nullable: schema.nullable,
+    bounds: null,
+    children: [],
+    direct: { kind: 'copy', width },
+  };
 }
 
 function withType<T>(type: Address, read: (type: Address) => T): T {

@@ -3,8 +3,9 @@
  * native state on every exit. Native state is touched by one job at a time.
  */
 import { SluiceError } from '../errors.ts';
-import type { BatchSource, EncodedBatch } from '../model.ts';
+import type { BatchSource, EncodedBatch, WireForm } from '../model.ts';
 import { toSchema, toSchemaHeader } from './column-type.ts';
+import { encodeDictionary } from './dictionaries.ts';
 import { type Address, api } from './duckdb-c.ts';
 import { runtimeError } from './failures.ts';
 import type { Cursor, JobResults, Pulled, SlotMemory } from './jobs.ts';
@@ -23,6 +24,7 @@ const EMPTY_CURSOR: Cursor = {
   options: 0,
   conversion: 0,
   layout: '',
+  compression: 'none',
   chunk: 0,
   from: 0,
   batches: 0,
@@ -33,6 +35,7 @@ export interface StreamOptions {
   readonly slots: SlotPool;
   /** Most batches made and not released. */
   readonly window: number;
+  readonly form: WireForm;
   readonly signal: AbortSignal;
   /** Called once, after every native handle is freed. */
   readonly onClosed: () => void;
@@ -61,6 +64,8 @@ class Stream {
   readonly #waiters: Waiter[] = [];
   #cursor: Cursor;
   #columns: JobResults['open']['columns'] = [];
+  /** Not yet delivered. */
+  readonly #dictionaries: EncodedBatch[] = [];
   /** The job that has the cursor; settles, never rejects. */
   #job: Promise<void> | null = null;
   #ended = false;
@@ -89,11 +94,12 @@ class Stream {
       await this.#start(
         this.#options.threads.run<'open'>(() => {
           this.#checkOpen();
-          return { kind: 'open', connection, setup, sql };
+          return { kind: 'open', connection, setup, sql, form: this.#options.form };
         }),
-        ({ cursor, columns }) => {
+        ({ cursor, columns, dictionaries }) => {
           this.#cursor = cursor;
           this.#columns = columns;
+          this.#dictionaries.push(...dictionaries.map(encodeDictionary));
         },
       );
     }
@@ -103,6 +109,8 @@ class Stream {
   }
 
   next(): Promise<EncodedBatch | null> {
+    const dictionary = this.#closed === null ? this.#dictionaries.shift() : undefined;
+    if (dictionary !== undefined) return Promise.resolve(dictionary);
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       this.#deliver();

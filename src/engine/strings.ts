@@ -129,6 +129,49 @@ export function writeStrings(target: StringTarget, strings: Strings, from: numbe
   target.end = end;
 }
 
+/** Bytes of the values of rows `from`…`to` that are not inline. */
+export function heapBytes(strings: Strings, from: number, to: number): number {
+  return heapStart(strings, to) - heapStart(strings, from);
+}
+
+/** Where views go, and the bytes of the longer values. */
+export interface ViewTarget {
+  /** Four a row. */
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  row: number;
+  end: number;
+}
+
+/** Appends rows `from`…`to` as Arrow views: DuckDB's own 16 bytes, with a place in the buffer instead of a pointer. */
+export function writeViews(target: ViewTarget, strings: Strings, from: number, to: number): void {
+  const { words } = target;
+  const heap = heapStart(strings, from);
+  const first = target.end;
+  words.set(strings.words.subarray(4 * from, 4 * to), 4 * target.row);
+  for (let at = 4 * target.row, end = 4 * (target.row + to - from); at < end; at += 4) {
+    const length = (words[at] as number) >>> 0;
+    if (length <= INLINE_BYTES) clearTail(words, at, length);
+    else {
+      words[at + 2] = 0;
+      words[at + 3] = target.end;
+      target.end += length;
+    }
+  }
+  const bytes = new Uint8Array(strings.heap.buffer, strings.heap.byteOffset + heap, target.end - first);
+  target.bytes.set(bytes, first);
+  target.row += to - from;
+}
+
+/** Zeroes the inline bytes behind the value: of a NULL, all of them. */
+function clearTail(words: Int32Array, at: number, length: number): void {
+  for (let word = 0; word < 3; word++) {
+    const bits = 8 * (length - 4 * word);
+    if (bits <= 0) words[at + 1 + word] = 0;
+    else if (bits < 32) words[at + 1 + word] = (words[at + 1 + word] as number) & ((1 << bits) - 1);
+  }
+}
+
 /** Where the values of rows from `row` on begin in the heap. */
 function heapStart({ words }: Strings, row: number): number {
   let bytes = 0;

@@ -1,16 +1,18 @@
-/** Types that Arrow has no plain form for become Utf8: bit strings and enums. */
+/** Types that Arrow has no plain form for become text: bit strings and enums. */
 import type { BatchWriter } from './batch-writer.ts';
 import { getBit } from './bitmap.ts';
+import type { ColumnType } from './column-type.ts';
 import { copyOut } from './duckdb-c.ts';
 import { type Dictionary, dataRange, type Piece } from './piece.ts';
+import { TextColumn } from './text-column.ts';
 
 /** DuckDB's BIT: the first byte counts the padding bits at the front of the second. */
-export function expandBits(writer: BatchWriter, pieces: readonly Piece[], rows: number): void {
-  const offsets = writer.int32(writer.reserve(4 * (rows + 1)), rows + 1);
+export function expandBits(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[], rows: number): void {
+  const column = new TextColumn(writer, type, rows);
+  const { offsets } = column;
   const texts: Uint8Array[] = [];
   let row = 0;
   let end = 0;
-  offsets[0] = 0;
   for (const piece of pieces) {
     for (const value of readValues(piece)) {
       const text = bitText(value);
@@ -19,7 +21,7 @@ export function expandBits(writer: BatchWriter, pieces: readonly Piece[], rows: 
       offsets[++row] = end;
     }
   }
-  writeAll(writer, texts, end);
+  writeAll(writer, column, texts, end);
 }
 
 function* readValues(piece: Piece): Generator<Uint8Array> {
@@ -43,15 +45,15 @@ function bitText(value: Uint8Array): Uint8Array {
   return text;
 }
 
-/** Enum indices of `width` bytes become their texts. */
-export function expandEnum(writer: BatchWriter, width: number, pieces: readonly Piece[], rows: number, valid: Uint8Array | null): void {
-  const offsets = writer.int32(writer.reserve(4 * (rows + 1)), rows + 1);
+/** Enum indices of `type.width` bytes become their texts. */
+export function expandEnum(writer: BatchWriter, type: ColumnType, pieces: readonly Piece[], rows: number, valid: Uint8Array | null): void {
+  const column = new TextColumn(writer, type, rows);
+  const { offsets } = column;
   const texts: Uint8Array[] = [];
   let row = 0;
   let end = 0;
-  offsets[0] = 0;
   for (const piece of pieces) {
-    const indices = readIndices(piece, width);
+    const indices = readIndices(piece, type.width);
     for (let index = 0; index < piece.rows; index++) {
       const isValid = valid === null || getBit(valid, row);
       if (isValid && piece.dictionary !== null) {
@@ -62,7 +64,7 @@ export function expandEnum(writer: BatchWriter, width: number, pieces: readonly 
       offsets[++row] = end;
     }
   }
-  writeAll(writer, texts, end);
+  writeAll(writer, column, texts, end);
 }
 
 function readIndices(piece: Piece, width: number): Uint8Array | Uint16Array | Uint32Array {
@@ -76,10 +78,11 @@ function textAt(dictionary: Dictionary, index: number): Uint8Array {
   return dictionary.bytes.subarray(dictionary.offsets[index] ?? 0, dictionary.offsets[index + 1] ?? 0);
 }
 
-function writeAll(writer: BatchWriter, texts: readonly Uint8Array[], length: number): void {
-  let at = writer.reserve(length);
+function writeAll(writer: BatchWriter, column: TextColumn, texts: readonly Uint8Array[], length: number): void {
+  let at = column.reserveBytes(length);
   for (const text of texts) {
     writer.bytes.set(text, at);
     at += text.length;
   }
+  column.close();
 }

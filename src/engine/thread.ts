@@ -29,9 +29,9 @@ function run(job: Job): JobResults[Job['kind']] {
     case 'query':
       return query(job.database, job.setup, job.sql, job.parameters);
     case 'describe':
-      return describe(job.database, job.setup, job.sql);
+      return describe(job.database, job.setup, job.sql, job.form);
     case 'open':
-      return openCursor(job.connection, job.setup, job.sql);
+      return openCursor(job.connection, job.setup, job.sql, job.form);
     case 'pull':
       return pull(job.cursor, job.slot, job.maxRows);
     case 'close':

@@ -110,6 +110,18 @@ export function typeText(type: Address): string {
   }
 }
 
+/** More than this and the values travel as texts: a dictionary is one message. */
+const DICTIONARY_VALUES = 32_768;
+const DICTIONARY_CHARACTERS = 1024 * 1024;
+
+/** An enum's values in order; null when they are too many or too long for one message. */
+export function dictionaryValues(type: Address): readonly string[] | null {
+  const size = api.enumSize(type);
+  if (size > DICTIONARY_VALUES) return null;
+  const values = names(size, (index) => takeText(api.enumValue(type, index)));
+  return values.reduce((sum, value) => sum + value.length, 0) > DICTIONARY_CHARACTERS ? null : values;
+}
+
 function nested(type: Address): string {
   try {
     return typeText(type);

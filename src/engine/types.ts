@@ -1,6 +1,6 @@
 /** The faces of the engine: plain values in and out, no native handle. */
 import type { Schema } from 'apache-arrow';
-import type { BatchSource, Connection, PlanCatalog } from '../model.ts';
+import type { BatchSource, Connection, PlanCatalog, WireForm } from '../model.ts';
 
 export interface FunctionInfo {
   readonly name: string;
@@ -30,8 +30,8 @@ export interface Description {
 export interface Analyzer extends AsyncDisposable {
   /** JSON tree of `json_serialize_sql`; numbers may lose digits. Rejects with sql.syntax or sql.refused. */
   parse(sql: string): Promise<unknown>;
-  /** Binds a statement against empty tables. Rejects with sql.binding, sql.type, sql.syntax, sql.refused. */
-  describe(catalog: PlanCatalog, sql: string): Promise<Description>;
+  /** Binds a statement against empty tables; the schema is the one of `form`, plain by default. Rejects with sql.binding, sql.type, sql.syntax, sql.refused. */
+  describe(catalog: PlanCatalog, sql: string, form?: WireForm): Promise<Description>;
   /** JSON tree of the bound plan, not optimised, or an error tree; numbers may lose digits. Null when it can not be read. */
   boundPlan(catalog: PlanCatalog, sql: string): Promise<unknown>;
   functions(): Promise<readonly FunctionInfo[]>;
@@ -75,9 +75,10 @@ export interface EngineStats {
 export interface Engine extends AsyncDisposable {
   /**
    * Starts a SELECT in its private catalog. `signal` interrupts it; dispose the source on every exit.
-   * Rejects with sql.runtime, sql.type, limit.*, storage.unavailable, request.cancelled.
+   * `form` is plain by default; with dictionaries, batches of 0 rows that carry them come first.
+   * Rejects with sql.runtime, sql.type, limit.*, storage.unavailable, request.cancelled, request.unimplemented.
    */
-  run(catalog: PlanCatalog, sql: string, signal: AbortSignal): Promise<BatchSource>;
+  run(catalog: PlanCatalog, sql: string, signal: AbortSignal, form?: WireForm): Promise<BatchSource>;
   /** The columns of a trusted relation text. Rejects with storage.unavailable. */
   columns(relation: string): Promise<readonly ColumnInfo[]>;
   stats(): EngineStats;

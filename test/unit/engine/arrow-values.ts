@@ -52,7 +52,7 @@ export async function collect(source: BatchSource): Promise<Collected> {
   return { schema: table.schema, batches, rows, sizes: messages.map(({ header, body }) => header.length + body.length) };
 }
 
-function ipcStream(schema: Uint8Array, messages: readonly { header: Uint8Array; body: Uint8Array }[]): Uint8Array {
+export function ipcStream(schema: Uint8Array, messages: readonly { header: Uint8Array; body: Uint8Array }[]): Uint8Array {
   const parts = [
     frame(schema),
     ...messages.flatMap(({ header, body }) => [frame(header), body]),

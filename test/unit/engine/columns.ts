@@ -1,0 +1,65 @@
+/** A column of every type, for the tests of the wire. */
+
+/** `i` is the row number; every expression is NULL on some rows. */
+export const COLUMNS: readonly (readonly [type: string, expression: string, arrow: string])[] = [
+  ['TINYINT', '(i % 256 - 128)', 'Int8'],
+  ['SMALLINT', 'i % 60000 - 30000', 'Int16'],
+  ['INTEGER', 'i * 1000 - 7', 'Int32'],
+  ['BIGINT', 'i * 1000000000000 - 7', 'Int64'],
+  ['UTINYINT', 'i % 256', 'Uint8'],
+  ['USMALLINT', 'i % 65536', 'Uint16'],
+  ['UINTEGER', '4294967295 - i', 'Uint32'],
+  ['UBIGINT', '18446744073709551615 - i', 'Uint64'],
+  ['HUGEINT', '-99999999999999999999999999999999999999 + i', 'Decimal[38e0]'],
+  ['UHUGEINT', '99999999999999999999999999999999999999 - i', 'Decimal[38e0]'],
+  ['FLOAT', 'i / 4', 'Float32'],
+  ['DOUBLE', 'i / 3', 'Float64'],
+  ['DECIMAL(4,1)', '(i % 1999 - 999) / 10', 'Decimal[4e+1]'],
+  ['DECIMAL(9,2)', '(i - 5000) * 1.01', 'Decimal[9e+2]'],
+  ['DECIMAL(18,3)', '(i - 2500) * 1000000000.001', 'Decimal[18e+3]'],
+  ['DECIMAL(38,4)', '(i - 2500) * 100000000000000000000.0001', 'Decimal[38e+4]'],
+  ['BOOLEAN', 'i % 3 = 0', 'Bool'],
+  ['DATE', "DATE '1960-01-01' + i::INTEGER", 'Date32<DAY>'],
+  ['TIME', "TIME '00:00:01' + to_milliseconds(i)", 'Time64<MICROSECOND>'],
+  ['TIME_NS', "'10:00:00.' || lpad(i::VARCHAR, 9, '0')", 'Time64<NANOSECOND>'],
+  ['TIMETZ', "'10:00:00+02'", 'Time64<MICROSECOND>'],
+  ['TIMESTAMP', "TIMESTAMP '1969-12-31 23:00:00.123456' + to_seconds(i)", 'Timestamp<MICROSECOND>'],
+  ['TIMESTAMP_S', "TIMESTAMP '1969-12-31 23:00:00' + to_seconds(i)", 'Timestamp<SECOND>'],
+  ['TIMESTAMP_MS', "TIMESTAMP '1969-12-31 23:00:00.123' + to_seconds(i)", 'Timestamp<MILLISECOND>'],
+  ['TIMESTAMP_NS', "'2020-01-01 10:00:00.' || lpad(i::VARCHAR, 9, '0')", 'Timestamp<NANOSECOND>'],
+  ['TIMESTAMPTZ', "TIMESTAMPTZ '2020-01-01 10:00:00+02' + to_seconds(i)", 'Timestamp<MICROSECOND, UTC>'],
+  ['INTERVAL', 'to_months(i % 50) + to_days(i) + to_microseconds(i)', 'Interval<MONTH_DAY_NANO>'],
+  ['VARCHAR', "repeat('é' || i, i % 7)", 'Utf8'],
+  ['BLOB', "encode(repeat('b' || i, i % 5))", 'Binary'],
+  ['BIT', "repeat('10', 1 + (i % 9))", 'Utf8'],
+  ['UUID', "('00000000-0000-4000-8000-' || lpad(i::VARCHAR, 12, '0'))", 'Utf8'],
+  ["ENUM('', 'red', 'a longer green value', 'blue')", "(['', 'red', 'a longer green value', 'blue'])[1 + i % 4]", 'Utf8'],
+  ['INTEGER[]', '[x for x in range(i % 4)]', 'List<Int32>'],
+  ['VARCHAR[]', "[CASE WHEN x = 1 THEN NULL ELSE 'v' || x END for x in range(i % 4)]", 'List<Utf8>'],
+  ['DECIMAL(9,2)[]', '[x * 1.5 for x in range(i % 3)]', 'List<Decimal[9e+2]>'],
+  ['BOOLEAN[]', '[x % 2 = 0 for x in range(i % 11)]', 'List<Bool>'],
+  ["ENUM('x', 'yy')[]", "[CASE WHEN x % 3 = 2 THEN NULL ELSE (['x', 'yy'])[1 + x % 2] END for x in range(i % 5)]", 'List<Utf8>'],
+  ['INTEGER[3]', '[i, NULL, i + 2]', 'FixedSizeList[3]<Int32>'],
+  ['VARCHAR[2]', "['a' || i, NULL]", 'FixedSizeList[2]<Utf8>'],
+  ['STRUCT(a INTEGER, "select" VARCHAR)', "{'a': i, 'select': CASE WHEN i % 2 = 0 THEN 's' || i END}", 'Struct<{a:Int32, select:Utf8}>'],
+  [
+    'STRUCT(l INTEGER[], s STRUCT(b BOOLEAN))[]',
+    "[{'l': range(x)::INTEGER[], 's': {'b': x = 1}} for x in range(i % 3)]",
+    'List<Struct<{l:List<Int32>, s:Struct<{b:Bool}>}>>',
+  ],
+  ['MAP(VARCHAR, INTEGER)', "map_from_entries([('k' || x, nullif(x, 1)) for x in range(i % 4)])", 'Map<{key:Utf8, value:Int32}>'],
+  ['MAP(INTEGER, VARCHAR[])', "map_from_entries([(x, ['v' || x]) for x in range(i % 3)])", 'Map<{key:Int32, value:List<Utf8>}>'],
+  [
+    'UNION(n INTEGER, t VARCHAR)',
+    "CASE WHEN i % 2 = 0 THEN i::INTEGER::UNION(n INTEGER, t VARCHAR) ELSE ('t' || i)::UNION(n INTEGER, t VARCHAR) END",
+    'Union<Int32 | Utf8>',
+  ],
+  ['INTEGER[][]', '[[y for y in range(x)] for x in range(i % 4)]', 'List<List<Int32>>'],
+  ['GEOMETRY', "'POINT(' || i || ' 1)'", 'Binary'],
+  ['JSON', `'{"a": ' || i || '}'`, 'Utf8'],
+];
+
+export function selectAll(rows: number, nulls: string): string {
+  const list = COLUMNS.map(([type, expression], index) => `(CASE WHEN ${nulls} THEN NULL ELSE ${expression} END)::${type} AS c${index}`);
+  return `SELECT ${list.join(', ')} FROM range(${rows}) t(i)`;
+}
