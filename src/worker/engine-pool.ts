@@ -1,7 +1,7 @@
 /** One engine per set of connections: the sandbox can not grow once locked, so a new set takes over while the old one drains (D7). */
 import type { Engine } from '../engine/index.ts';
 import type { Connection } from '../model.ts';
-import type { EngineLease } from './worker.ts';
+import type { EngineLease } from './types.ts';
 
 export interface EnginePool extends AsyncDisposable {
   /** Holds the engine for these connections, starting it when there is none. */

@@ -1,4 +1,5 @@
 /** Data plane: sealed ticket → record batches. Decides nothing. Errors: ticket.*, policy.changed, limit.*, sql.runtime, storage.*. */
+export { type Admission, type AdmissionOptions, createAdmission, type Permit } from './admission.ts';
 export { createEnginePool, type EnginePool } from './engine-pool.ts';
-export type { OpenedTask, Worker } from './types.ts';
-export { createWorker, type EngineLease, type WorkerOptions } from './worker.ts';
+export type { CommandResult, CommandRunner, EngineLease, IngestRequest, OpenedTask, PolicyInForce, Worker } from './types.ts';
+export { createWorker, type WorkerOptions } from './worker.ts';

@@ -1,5 +1,7 @@
 /** What the worker takes and gives. */
-import type { BatchSource, Principal, TableName } from '../model.ts';
+import type { Engine } from '../engine/index.ts';
+import type { BatchSource, Command, Principal, QueryTask, Snapshot, TableName } from '../model.ts';
+import type { PrincipalPolicy } from '../policy/index.ts';
 
 /** An opened ticket, before any row is read. */
 export interface OpenedTask {
@@ -29,3 +31,42 @@ export interface Worker {
   /** Ends what runs for this ticket's query and refuses its tickets from now on; false when it has already ended. Rejects with ticket.*. */
   cancel(ticket: Uint8Array, principal: Principal): Promise<boolean>;
 }
+
+/** An engine held while a stream runs. */
+export interface EngineLease {
+  readonly engine: Engine;
+  release(): void;
+}
+
+/** The policy at one moment, for one principal: check and use the same one. */
+export interface PolicyInForce {
+  readonly snapshot: Snapshot;
+  readonly rights: PrincipalPolicy;
+}
+
+/** A command's answer: rows by column name under its `commandSchema`, or how many rows it changed. */
+export type CommandResult = { readonly count: number } | { readonly rows: readonly Readonly<Record<string, string | Date | null>>[] };
+
+/** A command that has passed every check of its ticket. */
+export interface CommandCall {
+  readonly command: Command;
+  readonly query: QueryTask | null;
+  readonly principal: Principal;
+  /** What the ticket was checked against. */
+  readonly policy: PolicyInForce;
+  readonly signal: AbortSignal;
+}
+
+export type CommandRunner = (call: CommandCall) => Promise<CommandResult>;
+
+/** Rows to store for a principal of its own. */
+export interface IngestCall {
+  readonly request: IngestRequest;
+  readonly principal: Principal;
+  readonly policy: PolicyInForce;
+  readonly messages: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/** The number of rows stored. */
+export type Ingest = (call: IngestCall) => Promise<number>;

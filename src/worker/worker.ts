@@ -1,98 +1,127 @@
 /** Sealed ticket → record batches. Decides nothing: it only checks that the decision inside still holds (invariants I3, I10). */
-import type { Engine } from '../engine/index.ts';
+import { randomUUID } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { BatchSource, EncodedBatch, Principal, Task } from '../model.ts';
-import { decodeTicket, inlineFingerprint, type Sealer, splitIpcStream, type Ticket } from '../wire/index.ts';
-import type { Worker } from './types.ts';
-
-/** An engine held while a stream runs. */
-export interface EngineLease {
-  readonly engine: Engine;
-  release(): void;
-}
-
-export interface PolicyInForce {
-  /** Hash of the whole policy and catalog; unlike an epoch it means the same after a restart. */
-  readonly contentHash: string;
-  readonly fingerprint: string;
-}
+import type { BatchSource, Connection, Principal, Task } from '../model.ts';
+import type { Sealer, Ticket } from '../wire/index.ts';
+import type { Admission } from './admission.ts';
+import { changedRows, commandIpc } from './command-result.ts';
+import { createOnce } from './once.ts';
+import { checkPolicy, openTicket, startQuery } from './redeem.ts';
+import { createRunningQueries, type Running } from './running.ts';
+import { inlineSource, onDispose } from './sources.ts';
+import type { CommandResult, CommandRunner, EngineLease, Ingest, OpenedTask, PolicyInForce, Worker } from './types.ts';
 
 export interface WorkerOptions {
   readonly cluster: string;
   readonly sealer: Sealer;
-  /** The engine that serves the catalog in force now. */
-  readonly lease: () => Promise<EngineLease>;
-  /** What is in force now: the policy's content and the fingerprint for these datasets. */
-  readonly inForce: (principal: Principal, datasets: readonly string[]) => Promise<PolicyInForce>;
-  readonly streamsMax: number;
+  /** The engine that serves these connections. */
+  readonly lease: (connections: readonly Connection[]) => Promise<EngineLease>;
+  readonly inForce: (principal: Principal) => Promise<PolicyInForce>;
+  readonly admission: Pick<Admission, 'admit'>;
+  readonly runCommand: CommandRunner;
+  readonly ingest: Ingest;
   readonly now?: () => number;
 }
 
+type CommandTask = Extract<Task, { kind: 'command' }>;
+
+/** A ticket that passed its checks and holds a place. */
+interface Turn {
+  readonly ticket: Ticket;
+  readonly principal: Principal;
+  readonly policy: PolicyInForce;
+  readonly signal: AbortSignal;
+}
+
 export function createWorker(options: WorkerOptions): Worker {
-  const now = options.now ?? Date.now;
-  let open = 0;
-  return {
-    redeem: async (sealed, principal, signal) => {
-      const ticket = decodeTicket(options.sealer.open('ticket', sealed));
-      checkTicket(ticket, principal, options.cluster, now());
-      checkPolicy(ticket, await options.inForce(principal, ticket.datasets));
-      if (open >= options.streamsMax) fail('limit.busy', `${options.streamsMax} streams are open; try again later`);
-      open++;
-      try {
-        const source = await startTask(ticket.task, options, signal);
-        const { queryId, statement, epoch, fingerprint } = ticket;
-        return { task: { queryId, statement, epoch, fingerprint }, source: onDispose(source, () => open--) };
-      } catch (error) {
-        open--;
-        throw error;
-      }
-    },
+  return new TicketWorker(options);
+}
+
+class TicketWorker implements Worker {
+  readonly #options: WorkerOptions;
+  readonly #now: () => number;
+  readonly #running: ReturnType<typeof createRunningQueries>;
+  readonly #once: ReturnType<typeof createOnce<CommandResult>>;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#running = createRunningQueries(this.#now);
+    this.#once = createOnce<CommandResult>(this.#now);
+  }
+
+  readonly redeem: Worker['redeem'] = async (sealed, principal, signal) => {
+    const ticket = this.#open(sealed, principal);
+    const { result, end } = await this.#take(ticket, principal, signal, (turn) => this.#start(turn));
+    return { task: openedTask(ticket), source: onDispose(result, end) };
   };
-}
 
-function checkTicket(ticket: Ticket, principal: Principal, cluster: string, nowMs: number): void {
-  if (ticket.cluster !== cluster) fail('ticket.invalid', 'this ticket was made by another cluster');
-  if (ticket.subject !== principal.subject) fail('ticket.principal', 'this ticket belongs to another principal');
-  if (ticket.expiresAtMs <= nowMs) fail('ticket.expired', 'this ticket has expired; run the query again');
-}
+  readonly execute: Worker['execute'] = async (sealed, principal, signal) => {
+    const ticket = this.#open(sealed, principal);
+    const { task } = ticket;
+    if (task.kind !== 'command') fail('request.malformed', 'this statement is a query: read its rows instead of running it as an update');
+    const { result, end } = await this.#take(ticket, principal, signal, (turn) => this.#command(task, turn));
+    end();
+    return { task: openedTask(ticket), rows: changedRows(result) };
+  };
 
-/** A finished answer about policies has no datasets of its own: any change makes it stale. */
-function checkPolicy(ticket: Ticket, now: PolicyInForce): void {
-  const expected = ticket.task.kind === 'inline' ? inlineFingerprint(now.fingerprint, now.contentHash) : now.fingerprint;
-  if (ticket.fingerprint !== expected) fail('policy.changed', 'the policy changed since this query was planned; run it again');
-}
+  readonly ingest: Worker['ingest'] = async (request, principal, messages, signal) => {
+    const place = { principal: principal.subject, queryId: randomUUID() };
+    const permit = await this.#options.admission.admit(place, signal);
+    try {
+      return await this.#options.ingest({ request, principal, policy: await this.#options.inForce(principal), messages, signal });
+    } finally {
+      permit.release();
+    }
+  };
 
-async function startTask(task: Task, options: WorkerOptions, signal: AbortSignal): Promise<BatchSource> {
-  if (task.kind === 'inline') return inlineSource(task.ipc);
-  const lease = await options.lease();
-  try {
-    return onDispose(await lease.engine.run(task.catalog, task.statements[0] ?? '', signal), () => lease.release());
-  } catch (error) {
-    lease.release();
-    throw error;
+  readonly cancel: Worker['cancel'] = async (sealed, principal) => this.#running.cancel(this.#open(sealed, principal));
+
+  #open(sealed: Uint8Array, principal: Principal): Ticket {
+    return openTicket(sealed, principal, this.#options.cluster, this.#options.sealer, this.#now());
+  }
+
+  /** Waits for the query's place, then checks the policy, so that it is in force when the work begins. Call `end` on every exit. */
+  async #take<T>(
+    ticket: Ticket,
+    principal: Principal,
+    signal: AbortSignal,
+    work: (turn: Turn) => Promise<T>,
+  ): Promise<{ readonly result: T; readonly end: () => void }> {
+    const held: { release(): void }[] = [];
+    const end = (): void => {
+      for (const { release } of held.splice(0).reverse()) release();
+    };
+    try {
+      const running: Running = this.#running.start(ticket, signal);
+      held.push({ release: running.end });
+      held.push(await this.#options.admission.admit({ principal: ticket.subject, queryId: ticket.queryId }, running.signal));
+      const policy = await this.#options.inForce(principal);
+      checkPolicy(ticket, policy);
+      return { result: await work({ ticket, principal, policy, signal: running.signal }), end };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  async #start(turn: Turn): Promise<BatchSource> {
+    const { task } = turn.ticket;
+    switch (task.kind) {
+      case 'inline':
+        return inlineSource(task.ipc, turn.signal);
+      case 'query':
+        return startQuery(task, () => this.#options.lease(turn.policy.snapshot.connections), turn.signal);
+      case 'command':
+        return inlineSource(commandIpc(task.command, await this.#command(task, turn)), turn.signal);
+    }
+  }
+
+  #command({ command, query }: CommandTask, { ticket, principal, policy, signal }: Turn): Promise<CommandResult> {
+    return this.#once.run(ticket, () => this.#options.runCommand({ command, query, principal, policy, signal }));
   }
 }
 
-function inlineSource(ipc: Uint8Array): BatchSource {
-  const { schemaHeader, batches } = splitIpcStream(ipc);
-  const rest: EncodedBatch[] = [...batches];
-  return { schemaHeader, next: async () => rest.shift() ?? null, [Symbol.asyncDispose]: async () => {} };
-}
-
-/** Runs `after` once, when the source is disposed. */
-function onDispose(source: BatchSource, after: () => void): BatchSource {
-  let disposed = false;
-  return {
-    schemaHeader: source.schemaHeader,
-    next: () => source.next(),
-    [Symbol.asyncDispose]: async () => {
-      if (disposed) return;
-      disposed = true;
-      try {
-        await source[Symbol.asyncDispose]();
-      } finally {
-        after();
-      }
-    },
-  };
+function openedTask({ queryId, statement, epoch, fingerprint }: Ticket): OpenedTask {
+  return { queryId, statement, epoch, fingerprint };
 }

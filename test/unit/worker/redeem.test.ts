@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { inlineFingerprint } from '#src/wire/index.js';
+import { checkPolicy, openTicket, startQuery } from '#src/worker/redeem.js';
+import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
+
+const never = new AbortController().signal;
+const open =
+  (bytes: Uint8Array, principal = ADA) =>
+  () =>
+    openTicket(bytes, principal, 'local', SEALER, 999);
+
+test.each([
+  ['of another cluster', sealed({ cluster: 'other' }), ADA, 'ticket.invalid'],
+  ['of another principal', sealed(), EVE, 'ticket.principal'],
+  ['that has expired', sealed({ expiresAtMs: 999 }), ADA, 'ticket.expired'],
+])('a ticket %s is refused', (_, bytes, principal, code) => {
+  expect(open(bytes, principal)).toThrow(expect.objectContaining({ code }));
+});
+
+test('the policy is asked about what the task reads, whatever datasets the ticket names', () => {
+  const command = { kind: 'command', command: { kind: 'insert', table: { schema: 's', name: 't' }, columns: [] }, query: QUERY } as const;
+  for (const task of [QUERY, command]) {
+    expect(() => checkPolicy({ ...TICKET, datasets: [], task }, policyInForce())).not.toThrow();
+    expect(() => checkPolicy({ ...TICKET, fingerprint: 'f1', datasets: [], task }, policyInForce())).toThrow('policy changed');
+  }
+});
+
+test('a finished answer holds for one state of the whole policy', () => {
+  const ticket = { ...TICKET, fingerprint: inlineFingerprint('f1 d1', 'c1'), task: { kind: 'inline', ipc: new Uint8Array() } } as const;
+  expect(() => checkPolicy(ticket, policyInForce())).not.toThrow();
+  expect(() => checkPolicy(ticket, policyInForce('f1', 'c2'))).toThrow('policy changed');
+});
+
+test('a result with other columns than promised gives everything back', async () => {
+  const held = { leases: 0, sources: 0 };
+  const engine = asEngine({
+    run: async () => {
+      held.sources++;
+      return fakeSource([1], schemaHeader(['other']), () => held.sources--);
+    },
+  });
+  const lease = async () => {
+    held.leases++;
+    return { engine, release: () => void held.leases-- };
+  };
+  await expect(startQuery({ ...QUERY, schema: schemaHeader(['a']) }, lease, never)).rejects.toMatchObject({ code: 'policy.changed' });
+  expect(held).toEqual({ leases: 0, sources: 0 });
+  const source = await startQuery({ ...QUERY, statements: ['a', 'b'], schema: schemaHeader(['other']) }, lease, never);
+  expect(await rowCounts(source)).toEqual([1, 1]);
+  await source[Symbol.asyncDispose]();
+  expect(held).toEqual({ leases: 0, sources: 0 });
+});
