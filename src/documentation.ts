@@ -1,6 +1,7 @@
 /** docs/configuration.md and docs/errors.md, generated from the tables that the code runs on. */
-import { flagOf, SETTINGS } from './config.ts';
+import { flagOf } from './config.ts';
 import { ERRORS } from './errors.ts';
+import { SETTINGS } from './settings.ts';
 
 /** File name under docs/ → content. A test compares them with the committed files. */
 export function generateDocumentation(): Readonly<Record<string, string>> {
@@ -14,7 +15,7 @@ function configurationDocument(): string {
   });
   return `# Configuration
 
-Generated from \`src/config.ts\` by \`npm run docs\`. A flag wins over the environment. Wrong and unknown settings are all reported at once and
+Generated from \`src/settings.ts\` by \`npm run docs\`. A flag wins over the environment. Wrong and unknown settings are all reported at once and
 the process exits with status 1. Sizes take \`KB\`, \`MB\`, \`GB\` (powers of 1024); durations take \`ms\`, \`s\`, \`m\`, \`h\`.
 
 | Variable | Flag | Default | Meaning |

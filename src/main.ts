@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { hashPassword } from './auth/index.ts';
-import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig, SETTINGS } from './config.ts';
+import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig } from './config.ts';
 import { generateDocumentation } from './documentation.ts';
 import { SluiceError } from './errors.ts';
 import { createLogger } from './log.ts';
 import { openMetadata, type SluiceServer, startServer, VERSION } from './server.ts';
+import { SETTINGS } from './settings.ts';
 
 const USAGE = `sluice ${VERSION}
 
