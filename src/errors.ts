@@ -10,6 +10,7 @@ interface ErrorSpec {
   readonly status:
     | 'INVALID_ARGUMENT'
     | 'NOT_FOUND'
+    | 'ALREADY_EXISTS'
     | 'PERMISSION_DENIED'
     | 'UNAUTHENTICATED'
     | 'RESOURCE_EXHAUSTED'
@@ -28,6 +29,9 @@ export type ErrorCode =
   | 'config.invalid'
   | 'auth.missing'
   | 'auth.invalid'
+  | 'auth.throttled'
+  | 'auth.unavailable'
+  | 'token.invalid'
   | 'sql.empty'
   | 'sql.syntax'
   | 'sql.binding'
@@ -36,6 +40,8 @@ export type ErrorCode =
   | 'sql.runtime'
   | 'sql.type'
   | 'dataset.unknown'
+  | 'dataset.exists'
+  | 'dataset.changed'
   | 'policy.denied'
   | 'policy.invalid'
   | 'policy.changed'
@@ -49,6 +55,13 @@ export type ErrorCode =
   | 'limit.busy'
   | 'limit.memory'
   | 'limit.row'
+  | 'limit.time'
+  | 'limit.idle'
+  | 'limit.result'
+  | 'limit.scratch'
+  | 'metadata.unavailable'
+  | 'metadata.version'
+  | 'metadata.conflict'
   | 'storage.unavailable'
   | 'server.unavailable'
   | 'server.internal';
@@ -65,6 +78,21 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
     doc: 'No credentials were sent. Handshake with user and password, or send a bearer token.',
   },
   'auth.invalid': { status: 'UNAUTHENTICATED', log: 'warn', doc: 'User, password or token is wrong or expired.' },
+  'auth.throttled': {
+    status: 'RESOURCE_EXHAUSTED',
+    log: 'warn',
+    doc: 'Too many failed logins for this user from this address, or from this address. The message says how long to wait.',
+  },
+  'auth.unavailable': {
+    status: 'UNAVAILABLE',
+    log: 'error',
+    doc: 'What proves the caller can not be read now: the keys of the OpenID provider, or the stored tokens. Try again.',
+  },
+  'token.invalid': {
+    status: 'INVALID_ARGUMENT',
+    log: 'info',
+    doc: 'A personal access token of that name exists or does not exist, or its name or lifetime is out of bounds.',
+  },
   'sql.empty': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement is empty.' },
   'sql.syntax': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'The statement does not parse.' },
   'sql.binding': { status: 'INVALID_ARGUMENT', log: 'debug', doc: 'A name or type in the statement does not resolve.' },
@@ -77,6 +105,8 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   },
   'sql.type': { status: 'UNIMPLEMENTED', log: 'info', doc: 'A result column has a type that has no Arrow mapping. Cast it.' },
   'dataset.unknown': { status: 'NOT_FOUND', log: 'info', doc: 'The dataset does not exist or may not be read. Both look the same.' },
+  'dataset.exists': { status: 'ALREADY_EXISTS', log: 'info', doc: 'There is already a table of that name. Drop or replace it.' },
+  'dataset.changed': { status: 'ABORTED', log: 'info', doc: 'The table changed while something was written to it. Try again.' },
   'policy.denied': { status: 'PERMISSION_DENIED', log: 'info', doc: 'The principal lacks the right that the request needs.' },
   'policy.invalid': {
     status: 'FAILED_PRECONDITION',
@@ -93,7 +123,26 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'request.deadline': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The deadline that the client set has passed.' },
   'limit.busy': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'Too many queries run at once. Try again.' },
   'limit.memory': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'The query needs more memory than it may use.' },
+  'limit.scratch': {
+    status: 'RESOURCE_EXHAUSTED',
+    log: 'info',
+    doc: 'The tables in the scratch schema would take more room, or be more, than one principal may have. Drop some.',
+  },
   'limit.row': { status: 'RESOURCE_EXHAUSTED', log: 'info', doc: 'A single row is larger than the largest message.' },
+  'metadata.unavailable': {
+    status: 'UNAVAILABLE',
+    log: 'error',
+    doc: 'The metadata service has not answered for longer than the grace time; nothing is planned until it does.',
+  },
+  'metadata.version': { status: 'FAILED_PRECONDITION', log: 'error', doc: 'The metadata was written by a newer Sluice. Upgrade this one.' },
+  'metadata.conflict': { status: 'ABORTED', log: 'info', doc: 'Somebody else changed the policy set first. Pull, merge and push again.' },
+  'limit.time': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The query ran longer than a query may.' },
+  'limit.idle': {
+    status: 'DEADLINE_EXCEEDED',
+    log: 'info',
+    doc: 'The client left a result unread for too long. A client that reads nothing sees its stream reset instead.',
+  },
+  'limit.result': { status: 'RESOURCE_EXHAUSTED', log: 'info', doc: 'The result is larger than a result may be.' },
   'storage.unavailable': { status: 'UNAVAILABLE', log: 'error', doc: 'The data could not be read from its storage. Try again.' },
   'server.unavailable': { status: 'UNAVAILABLE', log: 'info', doc: 'The server is shutting down. Try another one.' },
   'server.internal': { status: 'INTERNAL', log: 'error', doc: 'A fault of Sluice. The log has the details under the request id.' },

@@ -25,6 +25,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   'apache-arrow': ['engine', 'flight', 'planner', 'wire', 'worker'],
   casbin: ['policy'],
   koffi: ['engine'],
+  pg: ['catalog'],
   pino: ['log'],
   'prom-client': ['metrics'],
   protobufjs: ['wire'],

@@ -5,6 +5,7 @@ import { fail } from '../errors.ts';
 import type { Mask, Predicate, Snapshot } from '../model.ts';
 import { ColumnCache } from './columns.ts';
 import { type Loaded, type LoadOptions, loadSnapshot, POLICY_FILES, readFiles } from './load.ts';
+import { SnapshotFeed } from './snapshot-feed.ts';
 import type { ColumnsDraft, MetadataStore, ResolvedColumns } from './types.ts';
 import { signatureOf, watchDirectory } from './watch.ts';
 
@@ -44,8 +45,7 @@ class DirectoryStore implements FileStore {
   readonly #directory: string;
   readonly #options: FileStoreOptions;
   readonly #load: LoadOptions;
-  readonly #listeners = new Set<(snapshot: Snapshot) => void>();
-  #snapshot: Snapshot | null = null;
+  readonly #feed: SnapshotFeed;
   #signature = '';
   #watcher: Disposable | undefined;
   /** Loads run one after the other. */
@@ -56,6 +56,7 @@ class DirectoryStore implements FileStore {
   constructor(options: FileStoreOptions) {
     this.#directory = resolve(options.directory);
     this.#options = options;
+    this.#feed = new SnapshotFeed(options.onProblems);
     const data = options.dataDirectory === undefined ? {} : { data: options.dataDirectory };
     const variables = new Map(Object.entries({ ...data, ...options.variables }));
     this.#load = { ...options, base: { directory: this.#directory, variables }, columns: new ColumnCache(options.resolveColumns) };
@@ -71,12 +72,11 @@ class DirectoryStore implements FileStore {
   }
 
   current(): Snapshot {
-    return this.#snapshot ?? fail('policy.invalid', 'no policy is loaded');
+    return this.#feed.current();
   }
 
   watch(listener: (snapshot: Snapshot) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#feed.watch(listener);
   }
 
   reload(): Promise<void> {
@@ -87,7 +87,7 @@ class DirectoryStore implements FileStore {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#watcher?.[Symbol.dispose]();
-    this.#listeners.clear();
+    this.#feed.close();
     await this.#work;
   }
 
@@ -153,20 +153,9 @@ class DirectoryStore implements FileStore {
   }
 
   #accept(loaded: Snapshot): void {
-    const before = this.#snapshot;
+    const before = this.#feed.last;
     if (before !== null && JSON.stringify(contentOf(before), bigintAsText) === JSON.stringify(contentOf(loaded), bigintAsText)) return;
-    const snapshot = { ...loaded, epoch: (before?.epoch ?? 0) + 1 };
-    this.#snapshot = snapshot;
-    for (const listener of this.#listeners) this.#tell(listener, snapshot);
-  }
-
-  /** One that throws must not keep the others from hearing. */
-  #tell(listener: (snapshot: Snapshot) => void, snapshot: Snapshot): void {
-    try {
-      listener(snapshot);
-    } catch (error) {
-      this.#options.onProblems([`a listener failed: ${error instanceof Error ? error.message : String(error)}`]);
-    }
+    this.#feed.publish({ ...loaded, epoch: (before?.epoch ?? 0) + 1 });
   }
 }
 
