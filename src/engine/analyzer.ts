@@ -5,19 +5,24 @@ import { toSchema, toSchemaHeader } from './column-type.ts';
 import { bodyCodec } from './compression.ts';
 import { bindError, ownStatementError } from './failures.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
-import type { Analyzer, Description, FunctionInfo } from './types.ts';
+import { JobError } from './jobs.ts';
+import type { Analyzer, Description, FunctionInfo, ParameterInfo } from './types.ts';
 
 const CATALOGS = 256;
 const THREADS = 2;
-const SETUP: readonly string[] = ['SET threads = 1', "SET memory_limit = '1GB'", "SET temp_directory = ''"];
+/** No honest statement takes this long to bind; some small ones would take for ever. */
+const DEADLINE_MS = 10_000;
+const SETUP: readonly string[] = ['SET threads = 1', "SET memory_limit = '512MB'", "SET temp_directory = ''"];
 const FUNCTIONS = `SELECT function_name, function_type, to_json(parameter_types), return_type, stability FROM duckdb_functions()`;
 
-export async function createAnalyzer(): Promise<Analyzer> {
-  const host = await openHost({ setup: SETUP, threads: THREADS, catalogLimit: CATALOGS });
+export async function createAnalyzer(deadlineMs: number = DEADLINE_MS): Promise<Analyzer> {
+  const host = await openHost({ setup: SETUP, threads: THREADS, catalogLimit: CATALOGS, deadlineMs });
   return {
     parse: (sql) => parse(host, sql),
     describe: (catalog, sql, form = PLAIN_FORM) => describe(host, catalog, sql, form),
     boundPlan: (catalog, sql) => boundPlan(host, catalog, sql),
+    parameters: (catalog, sql) => parameters(host, catalog, sql),
+    evaluate: (expressions) => evaluate(host, expressions),
     functions: () => listFunctions(host),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
@@ -63,9 +68,9 @@ async function describe(host: Host, catalog: PlanCatalog, sql: string, form: Wir
     throw ownStatementError(error);
   });
   try {
-    const { columns, parameterCount } = await host.threads.run<'describe'>(() => ({
+    const { columns, parameterCount } = await host.run<'describe'>((connection) => ({
       kind: 'describe',
-      database: host.database,
+      connection,
       setup: [useCatalog(catalog)],
       sql,
       form,
@@ -92,11 +97,32 @@ async function boundPlan(host: Host, catalog: PlanCatalog, sql: string): Promise
   try {
     const rows = await host.query([useCatalog(catalog)], 'SELECT json_serialize_plan(?::VARCHAR, optimize := false)', [sql]);
     return JSON.parse(rows[0]?.[0] ?? 'null');
-  } catch {
+  } catch (error) {
+    if (error instanceof JobError && error.failure.kind === 'deadline') throw bindError(error, []);
     return null;
   } finally {
     held.release();
   }
+}
+
+async function parameters(host: Host, catalog: PlanCatalog, sql: string): Promise<readonly ParameterInfo[]> {
+  const held = await host.catalogs.hold(catalog).catch((error: unknown) => {
+    throw ownStatementError(error);
+  });
+  try {
+    return await host.run<'parameters'>((connection) => ({ kind: 'parameters', connection, setup: [useCatalog(catalog)], sql }));
+  } catch (error) {
+    throw bindError(error, [catalog.name]);
+  } finally {
+    held.release();
+  }
+}
+
+async function evaluate(host: Host, expressions: readonly string[]): Promise<readonly (string | null)[]> {
+  const rows = await host.query([], `SELECT ${expressions.join(', ')}`).catch((error: unknown) => {
+    throw bindError(error, []);
+  });
+  return rows[0] ?? [];
 }
 
 async function listFunctions(host: Host): Promise<readonly FunctionInfo[]> {

@@ -44,6 +44,10 @@ export const api: {
   readonly prepareError: (statement: Address) => string | null;
   readonly destroyPrepare: (handle: Memory) => void;
   readonly parameterCount: (statement: Address) => number;
+  /** NULL when there is none; the caller frees it. */
+  readonly parameterName: (statement: Address, index: number) => Address;
+  /** NULL when it is not known; the caller destroys it. */
+  readonly parameterType: (statement: Address, index: number) => Address;
   readonly statementType: (statement: Address) => number;
   readonly bindText: (statement: Address, index: number, text: string) => number;
   readonly preparedColumnCount: (statement: Address) => number;
@@ -103,6 +107,8 @@ export const api: {
   prepareError: bind('duckdb_prepare_error', 'str', H),
   destroyPrepare: bind('duckdb_destroy_prepare', 'void', M),
   parameterCount: bind('duckdb_nparams', N, H),
+  parameterName: bind('duckdb_parameter_name', H, H, N),
+  parameterType: bind('duckdb_param_logical_type', H, H, N),
   statementType: bind('duckdb_prepared_statement_type', 'int', H),
   bindText: bind('duckdb_bind_varchar', 'int', H, N, 'str'),
   preparedColumnCount: bind('duckdb_prepared_statement_column_count', N, H),

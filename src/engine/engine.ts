@@ -19,7 +19,7 @@ const BUFFER_SHARE = 4;
 
 /** Rejects with storage.unavailable when a connection does not open, otherwise server.internal. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const host = await openHost({ setup: sandboxSetup(options), threads: options.engineThreads, catalogLimit: CATALOGS });
+  const host = await openHost({ setup: sandboxSetup(options), threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });
   return new LockedEngine(host, options);
 }
 

@@ -47,6 +47,7 @@ function classify(text: string): PublicError {
 /** For statements that Sluice wrote: a fault of the storage, or Sluice's own. */
 export function ownStatementError(error: unknown): SluiceError {
   if (error instanceof SluiceError) return error;
+  if (error instanceof JobError && error.failure.kind === 'deadline') return commonError(error.failure, error);
   const text = error instanceof JobError && error.failure.kind === 'duckdb' ? error.failure.text : '';
   const { code, text: publicText } = classify(text);
   return code === 'storage.unavailable' || code === 'limit.memory' || code === 'request.cancelled'
@@ -105,6 +106,7 @@ function commonError(failure: Failure, error: unknown): SluiceError {
     const name = STATEMENTS[failure.statementType];
     return new SluiceError('sql.refused', `only SELECT statements are allowed${name === undefined ? '' : `, not ${name}`}`, error);
   }
+  if (failure.kind === 'deadline') return new SluiceError('sql.limit', 'the statement takes too long to analyse; make it simpler', error);
   return internal(error);
 }
 

@@ -1,7 +1,9 @@
 /** One locked in-memory database with its engine threads and plan catalogs: what analyzer and engine share. */
 import type { PlanCatalog } from '../model.ts';
-import type { Address } from './duckdb-c.ts';
+import { connect } from './database.ts';
+import { type Address, api, destroy } from './duckdb-c.ts';
 import { ownStatementError } from './failures.ts';
+import { type Job, JobError, type JobResults } from './jobs.ts';
 import { createPlanCatalogs, type PlanCatalogs } from './plan-catalogs.ts';
 import { quoteIdentifier } from './quoting.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
@@ -10,9 +12,13 @@ export interface Host extends AsyncDisposable {
   readonly database: Address;
   readonly threads: ThreadPool;
   readonly catalogs: PlanCatalogs;
+  /** Runs a job on a connection of its own. Rejects with JobError, at the latest when the host's deadline has passed. */
+  run<K extends ConnectionJob['kind']>(make: (connection: Address) => Extract<ConnectionJob, { kind: K }>): Promise<JobResults[K]>;
   /** Runs `setup`, then reads all of `sql` as text. Rejects with JobError. */
   query(setup: readonly string[], sql: string | null, parameters?: readonly string[]): Promise<readonly (readonly (string | null)[])[]>;
 }
+
+type ConnectionJob = Extract<Job, { kind: 'query' | 'describe' | 'parameters' }>;
 
 export interface HostOptions {
   /** Run before the lock. */
@@ -20,6 +26,8 @@ export interface HostOptions {
   readonly threads: number;
   /** Plan catalogs kept attached. */
   readonly catalogLimit: number;
+  /** Most time that one job may take before it is interrupted; null = none. */
+  readonly deadlineMs: number | null;
 }
 
 /** No extension arrives unasked and nothing can be set any more. */
@@ -43,18 +51,52 @@ export async function openHost(options: HostOptions): Promise<Host> {
     await threads[Symbol.asyncDispose]();
     throw ownStatementError(error);
   }
+  const run: Host['run'] = (make) => runOnConnection(threads, database, options.deadlineMs, make);
   const query: Host['query'] = (before, sql, parameters = []) =>
-    threads.run(() => ({ kind: 'query', database, setup: before, sql, parameters }));
+    run<'query'>((connection) => ({ kind: 'query', connection, setup: before, sql, parameters }));
   return {
     database,
     threads,
     catalogs: createPlanCatalogs((statements) => query(statements, null), options.catalogLimit),
+    run,
     query,
     [Symbol.asyncDispose]: async () => {
       await threads.run(() => ({ kind: 'closeDatabase', database }));
       await threads[Symbol.asyncDispose]();
     },
   };
+}
+
+const INTERRUPT_MS = 20;
+
+/** The engine looks at an interrupt between some steps only, so the caller does not wait for it. */
+async function runOnConnection<K extends ConnectionJob['kind']>(
+  threads: ThreadPool,
+  database: Address,
+  deadlineMs: number | null,
+  make: (connection: Address) => Extract<ConnectionJob, { kind: K }>,
+): Promise<JobResults[K]> {
+  let connection: Address = 0;
+  let interrupting: NodeJS.Timeout | undefined;
+  return await new Promise((resolve, reject) => {
+    const notify = (): void => {
+      interrupting = setInterval(() => api.interrupt(connection), INTERRUPT_MS);
+      reject(new JobError({ kind: 'deadline' }));
+    };
+    threads
+      .run<K>(
+        () => {
+          connection = connect(database);
+          return make(connection);
+        },
+        deadlineMs === null ? {} : { overdue: { ms: deadlineMs, notify } },
+      )
+      .finally(() => {
+        clearInterval(interrupting);
+        destroy(api.disconnect, connection);
+      })
+      .then(resolve, reject);
+  });
 }
 
 export function useCatalog(catalog: PlanCatalog): string {

@@ -2,6 +2,7 @@
 import type { WireForm } from '../model.ts';
 import type { ResultColumn } from './column-type.ts';
 import type { Address } from './duckdb-c.ts';
+import type { ParameterInfo } from './types.ts';
 
 /** How far a cursor has been read: what a pull changes. */
 export interface Position {
@@ -38,14 +39,14 @@ export type Job =
   /** Runs `setup`, then `sql` if there is one, with text parameters. */
   | {
       readonly kind: 'query';
-      readonly database: Address;
+      readonly connection: Address;
       readonly setup: readonly string[];
       readonly sql: string | null;
       readonly parameters: readonly string[];
     }
   | {
       readonly kind: 'describe';
-      readonly database: Address;
+      readonly connection: Address;
       readonly setup: readonly string[];
       readonly sql: string;
       readonly form: WireForm;
@@ -57,6 +58,8 @@ export type Job =
       readonly sql: string;
       readonly form: WireForm;
     }
+  /** The parameters of a statement that is only prepared. */
+  | { readonly kind: 'parameters'; readonly connection: Address; readonly setup: readonly string[]; readonly sql: string }
   | { readonly kind: 'pull'; readonly cursor: Cursor; readonly slot: SlotMemory; readonly maxRows: number }
   | { readonly kind: 'close'; readonly cursor: Cursor };
 
@@ -65,6 +68,7 @@ export interface JobResults {
   readonly closeDatabase: null;
   readonly query: readonly (readonly (string | null)[])[];
   readonly describe: { readonly columns: readonly ResultColumn[]; readonly parameterCount: number };
+  readonly parameters: readonly ParameterInfo[];
   readonly open: {
     readonly cursor: Cursor;
     readonly columns: readonly ResultColumn[];
@@ -95,6 +99,8 @@ export type Failure =
   /** DuckDB's own text; begins with the error class. */
   | { readonly kind: 'duckdb'; readonly text: string }
   | { readonly kind: 'type'; readonly column: string; readonly type: string }
+  /** Analysing took too long; the statement was interrupted. */
+  | { readonly kind: 'deadline' }
   /** A 128-bit integer beyond decimal128(38, 0). */
   | { readonly kind: 'digits' }
   | { readonly kind: 'statement'; readonly statementType: number }

@@ -1,7 +1,7 @@
 /** An engine thread: takes one job at a time from the main thread, keeps no state between jobs. */
 import { parentPort } from 'node:worker_threads';
 import { freeCursor, openCursor } from './cursor.ts';
-import { describe, openDatabase, query } from './database.ts';
+import { describe, openDatabase, parameters, query } from './database.ts';
 import { api, destroy } from './duckdb-c.ts';
 import { type Failure, type Job, JobError, type JobResults, type Reply } from './jobs.ts';
 import { pull } from './pull.ts';
@@ -27,9 +27,11 @@ function run(job: Job): JobResults[Job['kind']] {
       destroy(api.close, job.database);
       return null;
     case 'query':
-      return query(job.database, job.setup, job.sql, job.parameters);
+      return query(job.connection, job.setup, job.sql, job.parameters);
     case 'describe':
-      return describe(job.database, job.setup, job.sql, job.form);
+      return describe(job.connection, job.setup, job.sql, job.form);
+    case 'parameters':
+      return parameters(job.connection, job.setup, job.sql);
     case 'open':
       return openCursor(job.connection, job.setup, job.sql, job.form);
     case 'pull':

@@ -18,6 +18,12 @@ export interface ColumnInfo {
   readonly type: string;
 }
 
+export interface ParameterInfo {
+  readonly name: string;
+  /** DuckDB's text; `UNKNOWN` where nothing tells. */
+  readonly type: string;
+}
+
 export interface Description {
   readonly schema: Schema;
   /** IPC Message flatbuffer of `schema`. */
@@ -34,6 +40,10 @@ export interface Analyzer extends AsyncDisposable {
   describe(catalog: PlanCatalog, sql: string, form?: WireForm): Promise<Description>;
   /** JSON tree of the bound plan, not optimised, or an error tree; numbers may lose digits. Null when it can not be read. */
   boundPlan(catalog: PlanCatalog, sql: string): Promise<unknown>;
+  /** What is known of a statement's parameters. Rejects as `describe`. */
+  parameters(catalog: PlanCatalog, sql: string): Promise<readonly ParameterInfo[]>;
+  /** The values of trusted constant expressions, as texts. Rejects with sql.runtime and the like. */
+  evaluate(expressions: readonly string[]): Promise<readonly (string | null)[]>;
   functions(): Promise<readonly FunctionInfo[]>;
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Analyzer, createAnalyzer } from '#src/engine/index.js';
+import { type Analyzer, createAnalyzer, type Description } from '#src/engine/index.js';
 import { catalogOf, EMPTY } from './fixtures.ts';
 
 const NAME = 'p_0123456789abcdef';
@@ -137,6 +137,26 @@ describe('describe', () => {
     }
   });
 });
+
+/** Each CTE reads the one before twice: binding doubles with every step. */
+function doubling(steps: number): string {
+  const parts = Array.from({ length: steps }, (_, step) => `a${step + 1} AS (SELECT * FROM a${step} x, a${step} y)`);
+  return `WITH a0 AS (SELECT 1 AS n), ${parts.join(', ')} SELECT count(*) FROM a${steps}`;
+}
+
+it('a statement that takes too long to bind is refused, and does not keep others waiting for good', async () => {
+  const hasty = await createAnalyzer(400);
+  try {
+    await hasty.describe(EMPTY, 'SELECT 1');
+    const slow = [hasty.describe(EMPTY, doubling(17)), hasty.boundPlan(EMPTY, doubling(17)), hasty.describe(EMPTY, doubling(17))];
+    for (const statement of slow) await expect(statement).rejects.toMatchObject({ code: 'sql.limit' });
+    // On a busy machine the first tries may be too slow for this deadline as well.
+    const again = (): Promise<Description> => hasty.describe(EMPTY, 'SELECT 1 AS n').catch(again);
+    expect((await again()).columns).toEqual([{ name: 'n', type: 'INTEGER' }]);
+  } finally {
+    await hasty[Symbol.asyncDispose]();
+  }
+}, 60_000);
 
 it('lists the functions', async () => {
   const functions = await analyzer.functions();
