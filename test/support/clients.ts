@@ -1,13 +1,13 @@
 /**
- * Real clients as child processes: ADBC, pyarrow.flight, pandas, polars and DuckDB in one Python process (clients.py), JDBC in one Java process
- * (JdbcProbe.java). Needs `.testbed/`, which `npm test` fills. A client's error rejects with ClientError. Dispose ends the process.
+ * Real clients as child processes: those of Python in one process (python/), JDBC in one Java process (jdbc/), Spark in another (spark/). Needs
+ * `.testbed/`, which `npm test` fills. A client's error rejects with ClientError. Dispose ends the process.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { JDBC_CLASSPATH, PYTHON } from './testbed.mjs';
+import { GIZMO_PYTHON, JDBC_CLASSPATH, PYTHON, SPARK_CLASSPATH } from './testbed.mjs';
 
-/** Values in one vocabulary for every Python client; see `plain` in clients.py. JDBC gives every value as text. */
+/** Values in one vocabulary for every Python client; see `plain` in python/lines.py. JDBC gives every value as text. */
 export interface Answer {
   readonly columns: readonly (readonly [name: string, type: string])[];
   readonly rows: readonly (readonly unknown[])[];
@@ -79,10 +79,24 @@ export type PythonVerb =
   | 'pandas_read_sql'
   | 'polars_read_database';
 
-export class PythonClients implements AsyncDisposable {
-  readonly #process: LineProcess = new LineProcess(PYTHON, [fileURLToPath(new URL('clients.py', import.meta.url))]);
+export type PythonProcess = 'main' | 'sqlalchemy14' | 'gizmo';
 
-  /** Any verb of clients.py. */
+/** Modules of python/ that each process serves; GizmoSQL's packages live in a venv of their own. */
+const PYTHON_MODULES: Readonly<Record<PythonProcess, { readonly python: string; readonly modules: readonly string[] }>> = {
+  main: { python: PYTHON, modules: ['adbc_flightsql', 'arrow_flight', 'frames', 'plain_duckdb'] },
+  sqlalchemy14: { python: PYTHON, modules: ['sqlalchemy14'] },
+  gizmo: { python: GIZMO_PYTHON, modules: ['gizmo'] },
+};
+
+export class PythonClients implements AsyncDisposable {
+  readonly #process: LineProcess;
+
+  constructor(which: PythonProcess = 'main') {
+    const { python, modules } = PYTHON_MODULES[which];
+    this.#process = new LineProcess(python, [fileURLToPath(new URL('python/lines.py', import.meta.url)), ...modules]);
+  }
+
+  /** Any verb of its modules. */
   async call<T>(verb: string, options: Readonly<Record<string, unknown>> = {}): Promise<T> {
     const reply = JSON.parse(await this.#process.ask(JSON.stringify({ do: verb, ...options }))) as {
       value?: T;
@@ -113,55 +127,161 @@ export interface JdbcAnswer {
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
-export class JdbcClient implements AsyncDisposable {
-  readonly #process: LineProcess = new LineProcess('java', [
-    '-Xmx512m',
-    '--add-opens=java.base/java.nio=ALL-UNNAMED',
-    '-cp',
-    JDBC_CLASSPATH,
-    'JdbcProbe',
-  ]);
+/** What ResultSetMetaData says of a column. */
+export interface JdbcColumn {
+  readonly label: string;
+  readonly typeName: string;
+  readonly className: string;
+  readonly precision: number;
+  readonly scale: number;
+  readonly nullable: number;
+  readonly table: string;
+  readonly schema: string;
+  readonly catalog: string;
+}
 
-  async #ask<T>(...fields: readonly string[]): Promise<T> {
+/** A Java program that speaks tab-separated, URL-encoded lines; jdbc/Lines.java is its other end. */
+class JavaProcess implements AsyncDisposable {
+  readonly #process: LineProcess;
+
+  constructor(classpath: string, mainClass: string, options: readonly string[] = []) {
+    this.#process = new LineProcess('java', [
+      '-Xmx1g',
+      '--add-opens=java.base/java.nio=ALL-UNNAMED',
+      ...options,
+      '-cp',
+      classpath,
+      mainClass,
+    ]);
+  }
+
+  protected async ask<T>(...fields: readonly string[]): Promise<T> {
     const reply = JSON.parse(await this.#process.ask(fields.map(encodeURIComponent).join('\t'))) as { value?: T; error?: string };
     if (reply.error !== undefined) throw new ClientError('SQLException', reply.error);
     return reply.value as T;
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process.end();
+  }
+}
+
+export class JdbcClient extends JavaProcess {
+  constructor() {
+    super(JDBC_CLASSPATH, 'JdbcProbe');
+  }
+
   /** Replaces the open connection, if any. Gives the driver's version. */
   connect(port: number, identity: Identity, parameters: string = ''): Promise<string> {
-    const url = `jdbc:arrow-flight-sql://127.0.0.1:${port}?useEncryption=false${parameters}`;
-    return this.#ask<string>('connect', url, identity.user ?? '', identity.password ?? '');
+    return this.open(`jdbc:arrow-flight-sql://127.0.0.1:${port}?useEncryption=false${parameters}`, identity);
+  }
+
+  /** As `connect`, with any URL. */
+  open(url: string, identity: Identity): Promise<string> {
+    return this.ask<string>('connect', url, identity.user ?? '', identity.password ?? '');
   }
 
   statement(sql: string): Promise<JdbcAnswer> {
-    return this.#ask<JdbcAnswer>('statement', sql);
+    return this.ask<JdbcAnswer>('statement', sql);
   }
 
   /** One PreparedStatement run `times` times; the last answer. */
   prepared(sql: string, times = 2): Promise<JdbcAnswer> {
-    return this.#ask<JdbcAnswer>('prepared', sql, String(times));
+    return this.ask<JdbcAnswer>('prepared', sql, String(times));
+  }
+
+  /** A PreparedStatement with values bound by its setters, spelled as jdbc/Binds.java says: `setInt=5`. */
+  bound(sql: string, ...binds: readonly string[]): Promise<JdbcAnswer> {
+    return this.ask<JdbcAnswer>('bound', sql, ...binds);
+  }
+
+  /** One PreparedStatement with one parameter, run once per bind. */
+  boundAgain(sql: string, ...binds: readonly string[]): Promise<readonly JdbcAnswer[]> {
+    return this.ask('boundAgain', sql, ...binds);
+  }
+
+  boundUpdate(sql: string, ...binds: readonly string[]): Promise<number> {
+    return this.ask<number>('boundUpdate', sql, ...binds);
+  }
+
+  /** addBatch and executeBatch; the update counts. */
+  batch(sql: string, rows: readonly (readonly string[])[]): Promise<readonly number[]> {
+    return this.ask('batch', sql, String(rows[0]?.length ?? 0), ...rows.flat());
+  }
+
+  parameterCount(sql: string): Promise<number> {
+    return this.ask<number>('parameters', sql);
+  }
+
+  /** Statement.execute: whether there is a result set. */
+  execute(sql: string): Promise<boolean> {
+    return this.ask<boolean>('execute', sql);
+  }
+
+  describe(sql: string): Promise<readonly JdbcColumn[]> {
+    return this.ask('describe', sql);
+  }
+
+  /** Whether the first column rises from row to row. */
+  ascending(sql: string): Promise<{ readonly rows: number; readonly rises: boolean }> {
+    return this.ask('ascending', sql);
+  }
+
+  session(): Promise<{
+    readonly catalog: string | null;
+    readonly schema: string | null;
+    readonly valid: boolean;
+    readonly closed: boolean;
+  }> {
+    return this.ask('session');
+  }
+
+  /** Whether the connection says that it is closed. */
+  close(): Promise<boolean> {
+    return this.ask<boolean>('close');
   }
 
   update(sql: string): Promise<number> {
-    return this.#ask<number>('update', sql);
+    return this.ask<number>('update', sql);
   }
 
   /** Reads some rows and closes the result; how many were read. */
   partial(sql: string, rows: number): Promise<number> {
-    return this.#ask<number>('partial', sql, String(rows));
+    return this.ask<number>('partial', sql, String(rows));
   }
 
   metadata(name: string, ...args: readonly string[]): Promise<JdbcAnswer> {
-    return this.#ask<JdbcAnswer>('metadata', name, ...args);
+    return this.ask<JdbcAnswer>('metadata', name, ...args);
   }
 
   /** Every DatabaseMetaData getter; `failed` lists those that threw. */
   facts(): Promise<Readonly<Record<string, unknown>> & { readonly failed: readonly string[] }> {
-    return this.#ask('metadata', 'facts');
+    return this.ask('metadata', 'facts');
+  }
+}
+
+export interface SparkAnswer {
+  readonly columns: readonly (readonly [name: string, type: string])[];
+  readonly rows: readonly (readonly (string | null)[])[];
+  readonly partitions: number;
+  /** The physical plan, which names what was pushed down. */
+  readonly plan: string;
+}
+
+/** Spark's own packages want the JDK opened as spark-submit does. */
+const SPARK_OPENS = ['java.lang', 'java.lang.invoke', 'java.util', 'java.util.concurrent', 'java.net', 'sun.nio.ch', 'sun.util.calendar'];
+
+export class SparkClient extends JavaProcess {
+  constructor() {
+    super(
+      SPARK_CLASSPATH,
+      'SparkProbe',
+      SPARK_OPENS.map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`),
+    );
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process.end();
+  /** Options of the JDBC source, then steps over it: `where:…`, `select:…`, `sql:… FROM t`. */
+  read(options: Readonly<Record<string, string>>, ...steps: readonly string[]): Promise<SparkAnswer> {
+    return this.ask<SparkAnswer>('read', ...Object.entries(options).map(([name, value]) => `${name}=${value}`), ...steps);
   }
 }

@@ -1,7 +1,9 @@
 /** Types of testbed.mjs, which is plain JavaScript because it runs before anything is built. */
 export declare const TESTBED: string;
 export declare const PYTHON: string;
+export declare const GIZMO_PYTHON: string;
 export declare const JDBC_CLASSPATH: string;
+export declare const SPARK_CLASSPATH: string;
 export declare const DERBY_CLASSPATH: string;
 export declare const SCENARIO_CLIENT_BINARY: string;
 export declare function ensureTestbed(groups?: readonly ('clients' | 'bench')[]): Promise<void>;

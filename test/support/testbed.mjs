@@ -1,18 +1,20 @@
 /**
- * Fills `.testbed/` once with what the real clients need: a Python venv, the JDBC driver and its probe, Arrow's integration client and example server.
+ * Fills `.testbed/` once with what the real clients need: Python venvs, Java programs with their jars, Arrow's integration client.
  * `npm test` runs it first; a rerun is instant. A missing toolchain ends it with a message that says what to install.
  * `ensureTestbed(['clients', 'bench'])` is the same for the bench, which adds a peer server.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { argv, exit, pid, stdout } from 'node:process';
+import { argv, exit, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-export const TESTBED = join(root, '.testbed');
+const SUPPORT = fileURLToPath(new URL('.', import.meta.url));
+export const TESTBED = join(SUPPORT, '..', '..', '.testbed');
 export const PYTHON = join(TESTBED, 'venv', 'bin', 'python');
+/** SQLAlchemy 2 and ibis want other versions of nearly everything. */
+export const GIZMO_PYTHON = join(TESTBED, 'venv-gizmo', 'bin', 'python');
 
 const PYTHON_PACKAGES = [
   'adbc-driver-flightsql==1.13.0',
@@ -20,17 +22,34 @@ const PYTHON_PACKAGES = [
   'duckdb==1.5.5',
   'duckdb-extension-tpcds==1.5.5',
   'duckdb-extension-tpch==1.5.5',
+  'flightsql-dbapi==0.2.2',
   'pandas==3.1.1',
   'polars==2.1.0',
   'pyarrow==26.0.1',
+  'sqlalchemy==1.4.54',
+];
+const GIZMO_PACKAGES = [
+  'adbc-driver-flightsql==1.9.0',
+  'adbc-driver-gizmosql==2.0.15',
+  'duckdb==1.4.5',
+  'ibis-framework==12.0.0',
+  'ibis-gizmosql==1.0.4',
+  'pandas==3.0.6',
+  'pyarrow==22.0.0',
+  'sqlalchemy==2.0.58',
+  'sqlalchemy-gizmosql-adbc-dialect==0.0.27',
 ];
 const PEER_PACKAGES = ['pysail==0.7.2'];
-const JDBC = { artifact: 'org.apache.arrow:flight-sql-jdbc-driver:18.3.0', jar: 'flight-sql-jdbc-driver-18.3.0.jar' };
-export const JDBC_CLASSPATH = [join(TESTBED, 'classes'), join(TESTBED, 'jars', JDBC.jar)].join(delimiter);
-const PROBE = fileURLToPath(new URL('JdbcProbe.java', import.meta.url));
-const DERBY_POM = fileURLToPath(new URL('derby/pom.xml', import.meta.url));
-const DERBY_SERVER = fileURLToPath(new URL('derby/DerbyServer.java', import.meta.url));
-export const DERBY_CLASSPATH = [join(TESTBED, 'derby', 'classes'), join(TESTBED, 'derby', 'jars', '*')].join(delimiter);
+/** Java programs of this folder: sources and a pom.xml with what they need. The probes share the line protocol. */
+const JAVA_SOURCES = {
+  jdbc: ['jdbc/Lines.java', 'jdbc/Binds.java', 'jdbc/Metadata.java', 'jdbc/JdbcProbe.java'],
+  spark: ['jdbc/Lines.java', 'spark/SparkProbe.java'],
+  derby: ['derby/DerbyServer.java'],
+};
+const classpathOf = (program) => [join(TESTBED, program, 'classes'), join(TESTBED, program, 'jars', '*')].join(delimiter);
+export const JDBC_CLASSPATH = classpathOf('jdbc');
+export const SPARK_CLASSPATH = classpathOf('spark');
+export const DERBY_CLASSPATH = classpathOf('derby');
 /** Arrow's own integration client: the scenarios that its implementations test each other with. */
 const SCENARIO_CLIENT = 'github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client@v18.8.0';
 export const SCENARIO_CLIENT_BINARY = join(TESTBED, 'bin', 'arrow-flight-integration-client');
@@ -56,24 +75,25 @@ const PARTS = {
       name: 'python',
       needs: ['python3'],
       inputs: PYTHON_PACKAGES,
-      title: 'Python clients (ADBC, pyarrow, pandas, polars, DuckDB), ~700 MB',
+      title: 'Python clients (ADBC, pyarrow, pandas, polars, DuckDB, flightsql-dbapi), ~720 MB',
       make: () => makeVenv('venv', PYTHON_PACKAGES),
     },
-    { name: 'jdbc', needs: ['java', 'mvn'], inputs: [JDBC.artifact], title: 'Flight SQL JDBC driver, 45 MB', make: fetchDriver },
-    { name: 'probe', needs: ['java', 'javac'], inputs: [readFileSync(PROBE, 'utf8')], title: 'JDBC probe', make: compileProbe },
+    {
+      name: 'gizmo',
+      needs: ['python3'],
+      inputs: GIZMO_PACKAGES,
+      title: 'SQLAlchemy 2 and ibis, ~570 MB',
+      make: () => makeVenv('venv-gizmo', GIZMO_PACKAGES),
+    },
+    javaProgram('jdbc', 'Flight SQL JDBC driver and its probe, 45 MB'),
+    javaProgram('spark', 'Spark and its probe, ~270 MB'),
+    javaProgram('derby', "Arrow Java's example server on Derby, 30 MB"),
     {
       name: 'scenarios',
       needs: ['go'],
       inputs: [SCENARIO_CLIENT],
       title: "Arrow's own integration client, 26 MB",
       make: installScenarioClient,
-    },
-    {
-      name: 'derby',
-      needs: ['java', 'javac', 'mvn'],
-      inputs: [DERBY_POM, DERBY_SERVER].map((file) => readFileSync(file, 'utf8')),
-      title: "Arrow Java's example server on Derby, 30 MB",
-      make: makeDerbyServer,
     },
   ],
   bench: [
@@ -142,30 +162,23 @@ async function makeVenv(name, packages) {
   ]);
 }
 
-async function fetchDriver() {
-  const jars = join(TESTBED, 'jars');
-  mkdirSync(jars, { recursive: true });
-  await run('mvn', ['-q', '-B', 'dependency:copy', `-Dartifact=${JDBC.artifact}`, `-DoutputDirectory=${jars}`]);
-  if (!existsSync(join(jars, JDBC.jar))) throw new Error(`Maven did not deliver ${JDBC.jar}`);
-}
-
-async function compileProbe() {
-  const fresh = join(TESTBED, `classes-${pid}`);
-  await run('javac', ['-d', fresh, PROBE]);
-  rmSync(join(TESTBED, 'classes'), { recursive: true, force: true });
-  renameSync(fresh, join(TESTBED, 'classes'));
-}
-
 async function installScenarioClient() {
   await run('go', ['install', SCENARIO_CLIENT], { ...process.env, GOBIN: dirname(SCENARIO_CLIENT_BINARY) });
 }
 
-async function makeDerbyServer() {
-  const directory = join(TESTBED, 'derby');
+function javaProgram(name, title) {
+  const sources = JAVA_SOURCES[name].map((file) => join(SUPPORT, file));
+  const pom = join(SUPPORT, name, 'pom.xml');
+  const inputs = [pom, ...sources].map((file) => readFileSync(file, 'utf8'));
+  return { name, needs: ['java', 'javac', 'mvn'], inputs, title, make: () => makeJavaProgram(name, pom, sources) };
+}
+
+async function makeJavaProgram(name, pom, sources) {
+  const directory = join(TESTBED, name);
   rmSync(directory, { recursive: true, force: true });
   const jars = join(directory, 'jars');
-  await run('mvn', ['-q', '-B', '-f', DERBY_POM, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${jars}`]);
-  await run('javac', ['-cp', join(jars, '*'), '-d', join(directory, 'classes'), DERBY_SERVER]);
+  await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${jars}`]);
+  await run('javac', ['-cp', join(jars, '*'), '-d', join(directory, 'classes'), ...sources]);
 }
 
 /** Output is shown only when the command fails. */
