@@ -15,6 +15,8 @@ export interface Config {
   readonly plaintextNetwork: boolean;
   readonly stateDirectory: string;
   readonly policyDirectory: string;
+  readonly metadataUrl: string | null;
+  readonly metadataGraceMs: number;
   readonly cluster: string;
   readonly clusterKey: Buffer | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -41,6 +43,22 @@ export interface Config {
   readonly sqlNodesMax: number;
   readonly ticketTtlMs: number;
   readonly sessionTtlMs: number;
+  readonly sessionMaxMs: number;
+  readonly tokenTtlMs: number;
+  readonly tokenTtlMaxMs: number;
+  readonly tlsCertificate: string | null;
+  readonly tlsKey: string | null;
+  readonly tlsClientAuth: 'none' | 'require';
+  readonly tlsClientAuthority: string | null;
+  readonly oidcIssuer: string | null;
+  readonly oidcAudiences: readonly string[];
+  readonly oidcJwksUrl: string | null;
+  readonly oidcSubjectClaim: string;
+  readonly oidcGroupsClaims: readonly string[];
+  /** Attribute → claim. */
+  readonly oidcAttributes: Readonly<Record<string, string>>;
+  readonly oidcGraceMs: number;
+  readonly clockSkewMs: number;
   readonly drainMs: number;
 }
 
@@ -71,6 +89,7 @@ export function readConfig(flags: readonly string[], environment: Readonly<Recor
   }
   if (given['SLUICE_POLICIES'] === undefined) values['policyDirectory'] = QUICKSTART_DIRECTORY;
   if (values['flightHost'] !== undefined && values['httpListen'] !== undefined) problems.push(...exposureProblems(values));
+  problems.push(...identityProblems(values));
   if (problems.length > 0) throw new SluiceError('config.invalid', problems.join('\n'));
   // Each key of Config has one row in SETTINGS, which the unit test checks.
   return Object.freeze(values) as unknown as Config;
@@ -88,9 +107,25 @@ function exposureProblems(values: Readonly<Record<string, unknown>>): readonly s
   if (isLoopback(values['flightHost'])) return [];
   if (values['policyDirectory'] === QUICKSTART_DIRECTORY)
     return ['SLUICE_FLIGHT_LISTEN must be on loopback with the demo, whose passwords are well known; set SLUICE_POLICIES'];
-  if (values['plaintextNetwork'] !== true)
+  if (values['plaintextNetwork'] !== true && values['tlsCertificate'] === null)
     return ['SLUICE_FLIGHT_LISTEN must be on loopback without TLS; SLUICE_PLAINTEXT_NETWORK=allow overrides'];
   return [];
+}
+
+/** Half of a pair would be a belief in a protection that is not there. */
+function identityProblems(values: Readonly<Record<string, unknown>>): readonly string[] {
+  const problems: string[] = [];
+  const unset = (key: keyof Config): boolean => values[key] === null;
+  const require = values['tlsClientAuth'] === 'require';
+  if (unset('tlsCertificate') !== unset('tlsKey')) problems.push('SLUICE_TLS_CERT and SLUICE_TLS_KEY go together; set both or none');
+  if (require && (unset('tlsCertificate') || unset('tlsClientAuthority')))
+    problems.push('SLUICE_TLS_CLIENT_AUTH=require needs SLUICE_TLS_CERT, SLUICE_TLS_KEY and SLUICE_TLS_CLIENT_CA');
+  if (!require && values['tlsClientAuthority'] !== undefined && !unset('tlsClientAuthority'))
+    problems.push('SLUICE_TLS_CLIENT_CA has no effect without SLUICE_TLS_CLIENT_AUTH=require');
+  const audiences = values['oidcAudiences'];
+  if (!unset('oidcIssuer') && Array.isArray(audiences) && audiences.length === 0)
+    problems.push('SLUICE_OIDC_ISSUER needs SLUICE_OIDC_AUDIENCE, or a token for any other service would do');
+  return problems;
 }
 
 function isLoopback(host: unknown): boolean {

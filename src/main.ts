@@ -10,7 +10,9 @@ import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig } from './config.
 import { generateDocumentation } from './documentation.ts';
 import { SluiceError } from './errors.ts';
 import { createLogger } from './log.ts';
-import { openMetadata, type SluiceServer, startServer, VERSION } from './server.ts';
+import { openMetadata } from './metadata.ts';
+import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
+import { type SluiceServer, startServer, VERSION } from './server.ts';
 import { SETTINGS } from './settings.ts';
 
 const USAGE = `sluice ${VERSION}
@@ -18,6 +20,7 @@ const USAGE = `sluice ${VERSION}
   sluice [start] [--flag value …]   start the server
   sluice check [directory]          load a policy directory and report every fault
   sluice hash-password              read a password from stdin, print its scrypt hash for users.yaml
+${POLICY_USAGE}
   sluice docs                       regenerate docs/configuration.md and docs/errors.md
 
 Flags (or the environment variable; see docs/configuration.md):
@@ -37,6 +40,8 @@ async function run(args: readonly string[]): Promise<number> {
       return check(rest);
     case 'hash-password':
       return hash();
+    case 'policy':
+      return runPolicyCommand(rest, { logger: createLogger('warn'), progress: say, onProblems: reportProblems }, say);
     case 'docs':
       return writeDocumentation();
     case '-h':

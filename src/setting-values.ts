@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 
 export const MIB: number = 1024 ** 2;
 const UNITS: Readonly<Record<string, number>> = { '': 1, KB: 1024, MB: MIB, GB: 1024 ** 3 };
-const DURATIONS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DURATIONS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 export interface Listen {
   readonly host: string;
@@ -21,6 +21,13 @@ export function parseListen(text: string): Listen {
 /** An address, or `off`. */
 export function parseListenOrOff(text: string): Listen | null {
   return text === 'off' ? null : parseListen(text);
+}
+
+/** null = the policy directory. The address holds a password, so no error repeats it. */
+export function parseMetadata(text: string): string | null {
+  if (text === 'files') return null;
+  if (!/^postgres(ql)?:\/\/[^\s]+$/.test(text)) throw new Error('must be files or postgres://user:password@host:port/database');
+  return text;
 }
 
 export function parseKey(text: string): Buffer | null {
@@ -69,9 +76,34 @@ export function bytes(min: number, max: number): (text: string) => number {
 
 export function duration(minMs: number): (text: string) => number {
   return (text) => {
-    const match = /^(\d+)(ms|s|m|h)$/.exec(text);
+    const match = /^(\d+)(ms|s|m|h|d)$/.exec(text);
     const value = Number(match?.[1]) * (DURATIONS[match?.[2] ?? ''] ?? Number.NaN);
-    if (!(value >= minMs && value <= 365 * 24 * 3_600_000)) throw new Error('must be a duration such as 500ms, 30s, 10m or 8h');
+    if (!(value >= minMs && value <= 365 * 24 * 3_600_000)) throw new Error('must be a duration such as 500ms, 30s, 10m, 8h or 30d');
     return value;
   };
+}
+
+/** Empty = none. */
+export function optional<T>(parse: (text: string) => T): (text: string) => T | null {
+  return (text) => (text === '' ? null : parse(text));
+}
+
+/** Separated by commas; empty = none. */
+export function list(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** `attribute=claim, attribute=claim`; one name alone stands for both. */
+export function attributeClaims(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(list(text).map(attributeClaim));
+}
+
+function attributeClaim(text: string): readonly [string, string] {
+  const [attribute = '', ...rest] = text.split('=').map((part) => part.trim());
+  const claim = rest.length === 0 ? attribute : rest.join('=');
+  if (!/^[A-Za-z_]\w*$/.test(attribute) || claim === '') throw new Error('must be attribute=claim pairs, separated by commas');
+  return [attribute, claim];
 }

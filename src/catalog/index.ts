@@ -1,6 +1,13 @@
 /**
  * The metadata store: datasets, connections, tags, users, roles, grants and rules as one snapshot per epoch.
  * Reads the policy directory only; it decides nothing and opens no data (column types are given to it).
+ * Beside it the tables that principals make for themselves, which `withScratch` adds to each snapshot.
  * Errors: policy.invalid at start. Later faults are reported and the last good set stays in force.
  */
 export { createFileStore, type FileStore } from './file-store.ts';
+export { readFiles } from './load.ts';
+export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
+export type { ScratchTable } from './scratch-files.ts';
+export { createScratchStore, quotaText, type ScratchCommit, type ScratchDraft, type ScratchStore } from './scratch-store.ts';
+export type { MetadataStore } from './types.ts';
+export { scratchDirectory, withScratch } from './with-scratch.ts';

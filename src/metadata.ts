@@ -1,0 +1,170 @@
+/** The metadata in force: where it comes from, the policy compiled from it, and the engines for its connections. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createFileStore, createPostgresStore, type MetadataStore, type PostgresStore } from './catalog/index.ts';
+import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
+import { ensureDemoData, flightsDirectory } from './demo.ts';
+import { DisposalStack } from './disposal.ts';
+import { type Analyzer, createAnalyzer, createEngine } from './engine/index.ts';
+import { fail } from './errors.ts';
+import type { Logger } from './log.ts';
+import type { Connection, Predicate, Snapshot } from './model.ts';
+import { resolveColumns, type SchemaSource } from './planner/index.ts';
+import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
+import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
+import { createEnginePool, type EnginePool } from './worker/index.ts';
+
+export interface MetadataOptions {
+  readonly logger: Logger;
+  /** One line of progress for a person. */
+  readonly progress?: (line: string) => void;
+  /** Faults of the policy set, at start and after each edit. */
+  readonly onProblems?: (problems: readonly string[]) => void;
+}
+
+export interface Metadata extends AsyncDisposable {
+  /** The policy in force; its snapshot is the catalog in force. */
+  current(): Policy;
+  readonly source: SchemaSource;
+  readonly pool: EnginePool;
+  /** Calls back with each later snapshot. */
+  watch(listener: (snapshot: Snapshot) => void): void;
+}
+
+/** What `sluice check` needs too: the policy directory loaded, compiled and kept up to date. */
+export async function openMetadata(config: Config, tokenKey: string, options: MetadataOptions): Promise<Metadata> {
+  const started = new DisposalStack();
+  try {
+    const demoDirectory = join(config.stateDirectory, 'demo');
+    if (config.policyDirectory === QUICKSTART_DIRECTORY) await ensureDemoData(demoDirectory, options.progress ?? (() => {}));
+    const { source, pool, loading } = await openSources(config, tokenKey, options, started);
+    const store = started.add(await openStore(config, loading));
+    const current = await followPolicy(store, pool, options);
+    return { current, source, pool, watch: (listener) => void store.watch(listener), [Symbol.asyncDispose]: () => started.dispose() };
+  } catch (error) {
+    await started.dispose();
+    throw error;
+  }
+}
+
+/** Reads and changes the shared policy set. Rejects with config.invalid when the metadata is a directory. */
+export async function withRevisions<T>(config: Config, options: MetadataOptions, work: (store: PostgresStore) => Promise<T>): Promise<T> {
+  const url = config.metadataUrl ?? fail('config.invalid', 'the metadata is a directory of files; set SLUICE_METADATA to postgres://…');
+  const started = new DisposalStack();
+  try {
+    const { loading } = await openSources(config, '', options, started);
+    return await work(started.add(await createPostgresStore({ ...loading, ...placesOf(config), url, graceMs: config.metadataGraceMs })));
+  } finally {
+    await started.dispose();
+  }
+}
+
+interface Sources {
+  readonly source: SchemaSource;
+  readonly pool: EnginePool;
+  /** What every store needs to read a policy set. */
+  readonly loading: Pick<
+    Parameters<typeof createFileStore>[0],
+    'parsePredicate' | 'supportsMask' | 'check' | 'resolveColumns' | 'onProblems'
+  >;
+}
+
+async function openSources(config: Config, tokenKey: string, options: MetadataOptions, started: DisposalStack): Promise<Sources> {
+  const temporary = join(config.stateDirectory, 'tmp');
+  await mkdir(temporary, { recursive: true });
+  const analyzer = started.add(await createAnalyzer());
+  const pool = started.add(createEnginePool((connections) => createEngine(engineOptions(config, connections, temporary, tokenKey))));
+  const source = await schemaSource(config, analyzer, pool);
+  const loading = {
+    parsePredicate: (text: string) => parsePredicate(analyzer, text),
+    supportsMask,
+    check: checkPolicy,
+    resolveColumns: (draft: Parameters<typeof resolveColumns>[0]) => resolveColumns(draft, source),
+    onProblems: options.onProblems ?? (() => {}),
+  };
+  return { source, pool, loading };
+}
+
+async function openStore(config: Config, loading: Sources['loading']): Promise<MetadataStore> {
+  const { base } = placesOf(config);
+  const variables = Object.fromEntries(base.variables);
+  if (config.metadataUrl === null) return createFileStore({ ...loading, directory: config.policyDirectory, variables });
+  const store = await createPostgresStore({ ...loading, base, url: config.metadataUrl, graceMs: config.metadataGraceMs });
+  if ((await store.pull()) !== null) return store;
+  await store[Symbol.asyncDispose]();
+  return fail('policy.invalid', 'the metadata holds no policy set yet; write one with: sluice policy push <directory>');
+}
+
+/** Relative paths of a shared set start at this node's policy directory. */
+function placesOf(config: Config): { readonly base: { readonly directory: string; readonly variables: ReadonlyMap<string, string> } } {
+  const variables = new Map([
+    ['data', join(config.stateDirectory, 'demo')],
+    ['flights', flightsDirectory()],
+  ]);
+  return { base: { directory: config.policyDirectory, variables } };
+}
+
+/** Swaps catalog and policy together, so that a request never sees one without the other. */
+async function followPolicy(store: MetadataStore, pool: EnginePool, options: MetadataOptions): Promise<() => Policy> {
+  let current = await compilePolicy(store.current());
+  pool.retain(current.snapshot.connections);
+  store.watch((snapshot) => {
+    compilePolicy(snapshot).then(
+      (compiled) => {
+        if (compiled.snapshot.epoch < current.snapshot.epoch) return;
+        current = compiled;
+        pool.retain(snapshot.connections);
+        options.logger.info({ epoch: snapshot.epoch }, 'policy changed');
+      },
+      (error: unknown) => options.onProblems?.([`the policy does not compile, the last good one stays in force: ${String(error)}`]),
+    );
+  });
+  return () => {
+    // Rejects when the set in force is too old to be trusted.
+    store.current();
+    return current;
+  };
+}
+
+function engineOptions(
+  config: Config,
+  connections: readonly Connection[],
+  tempDirectory: string,
+  tokenKey: string,
+): Parameters<typeof createEngine>[0] {
+  const { memoryLimitBytes, tempLimitBytes, threads, engineThreads, batchBytes, streamWindow, streamingBufferBytes } = config;
+  return {
+    connections,
+    tempDirectory,
+    memoryLimitBytes,
+    tempLimitBytes,
+    threads,
+    engineThreads,
+    batchBytes,
+    streamWindow,
+    streamingBufferBytes,
+    variables: { sluice_token_key: tokenKey },
+  };
+}
+
+async function schemaSource(config: Config, analyzer: Analyzer, pool: EnginePool): Promise<SchemaSource> {
+  const limits: SqlLimits = { ...DEFAULT_SQL_LIMITS, textBytes: config.sqlBytesMax, depth: config.sqlDepthMax, nodes: config.sqlNodesMax };
+  return {
+    analyzer,
+    functions: functionAllowList(await analyzer.functions()),
+    limits,
+    columnsOf: async (connections, relation) => {
+      const { engine, release } = await pool.lease(connections);
+      try {
+        return await engine.columns(relation);
+      } finally {
+        release();
+      }
+    },
+  };
+}
+
+/** The line breaks keep a trailing comment of the filter from swallowing the bracket. */
+async function parsePredicate(analyzer: Analyzer, text: string): Promise<Predicate> {
+  return toPredicate(await analyzer.parse(`SELECT 1 WHERE (\n${text}\n)`));
+}
