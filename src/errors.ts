@@ -48,6 +48,7 @@ export type ErrorCode =
   | 'ticket.invalid'
   | 'ticket.expired'
   | 'ticket.principal'
+  | 'session.expired'
   | 'request.malformed'
   | 'request.unimplemented'
   | 'request.cancelled'
@@ -117,6 +118,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'ticket.invalid': { status: 'INVALID_ARGUMENT', log: 'warn', doc: 'The ticket or handle was not made by this cluster, or was altered.' },
   'ticket.expired': { status: 'FAILED_PRECONDITION', log: 'info', doc: 'The ticket or handle has expired. Plan again.' },
   'ticket.principal': { status: 'PERMISSION_DENIED', log: 'warn', doc: 'The ticket belongs to another principal.' },
+  'session.expired': {
+    status: 'UNAUTHENTICATED',
+    log: 'info',
+    doc: 'The session cookie has expired, was altered, or belongs to another principal. Set the options again.',
+  },
   'request.malformed': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The request is not a valid Flight SQL message.' },
   'request.unimplemented': { status: 'UNIMPLEMENTED', log: 'debug', doc: 'The command is part of Flight SQL but not of this server.' },
   'request.cancelled': { status: 'CANCELLED', log: 'debug', doc: 'The client cancelled the request.' },

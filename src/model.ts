@@ -5,6 +5,8 @@ export interface Principal {
   readonly subject: string;
   readonly groups: readonly string[];
   readonly attributes: Readonly<Record<string, readonly string[]>>;
+  /** How the caller proved who it is; decides nothing about data. */
+  readonly via?: 'password' | 'token' | 'certificate' | 'oidc';
 }
 
 export interface Column {
@@ -62,8 +64,10 @@ export interface Lineage {
 
 export interface User {
   readonly name: string;
-  /** `scrypt$N$r$p$salt$hash`, salt and hash in base64. */
+  /** `scrypt$N$r$p$salt$hash`, salt and hash in base64; empty = no login by password. */
   readonly passwordHash: string;
+  /** The URI or, without one, the common name in the client certificates that prove this user. */
+  readonly certificate?: string;
   readonly groups: readonly string[];
   readonly attributes: Readonly<Record<string, readonly string[]>>;
 }
@@ -174,6 +178,8 @@ export interface Snapshot {
   readonly contentHash: string;
   readonly catalogName: string;
   readonly defaultSchema: string;
+  /** Where principals may make tables of their own; null = nowhere. */
+  readonly scratchSchema: string | null;
   readonly connections: readonly Connection[];
   readonly datasets: readonly Dataset[];
   readonly users: readonly User[];

@@ -66,6 +66,7 @@ export async function loadSnapshot(files: PolicyFiles, options: LoadOptions): Pr
     contentHash: hashFiles(files),
     catalogName: catalog.name,
     defaultSchema: catalog.defaultSchema,
+    scratchSchema: catalog.scratchSchema,
     connections: catalog.connections,
     datasets: catalog.datasets.map((dataset) => completeDataset(dataset, resolved, problems)),
     users,

@@ -11,18 +11,25 @@ import { readYaml, type YamlNode } from './yaml-node.ts';
 export interface CatalogDraft {
   readonly name: string;
   readonly defaultSchema: string;
+  /** null: nobody makes tables here. */
+  readonly scratchSchema: string | null;
   readonly tags: ReadonlySet<string>;
   readonly connections: readonly Connection[];
   readonly datasets: readonly DraftDataset[];
 }
 
 export const CATALOG_FILE = 'catalog.yaml';
+/** The connection behind scratch tables. */
+export const SCRATCH_CONNECTION = 'scratch';
 
 /** null when the file is no YAML mapping; other faults leave a partial draft beside their problems. */
 export function readCatalog(text: string, base: PathBase, problems: Problems): CatalogDraft | null {
   const root = readYaml(CATALOG_FILE, text, problems);
   if (root === null) return null;
-  const fields = root.fields(['catalog', 'defaultSchema', 'connections', 'tags', 'datasets'], ['catalog', 'defaultSchema', 'datasets']);
+  const fields = root.fields(
+    ['catalog', 'defaultSchema', 'scratch', 'connections', 'tags', 'datasets'],
+    ['catalog', 'defaultSchema', 'datasets'],
+  );
   const tags = readTags(fields.get('tags'));
   const connections = readConnections(fields.get('connections'), base);
   const datasets = readDatasets(fields.get('datasets'), connections, tags);
@@ -30,7 +37,26 @@ export function readCatalog(text: string, base: PathBase, problems: Problems): C
   const defaultSchema = readName(fields.get('defaultSchema'));
   const clash = datasets.find(({ dataset }) => foldName(dataset.schema) === foldName(name));
   if (clash !== undefined) problems.add(clash.position, `schema ${clash.dataset.schema} has the catalog's name`);
-  return { name, defaultSchema, tags, connections, datasets };
+  const scratchSchema = readScratch(fields.get('scratch'), { name, defaultSchema, connections, datasets }, problems);
+  return { name, defaultSchema, scratchSchema, tags, connections, datasets };
+}
+
+/** `scratch: { schema: name }`. Nothing else may be in that schema, for what is in it belongs to whoever made it. */
+function readScratch(
+  node: YamlNode | undefined,
+  catalog: Pick<CatalogDraft, 'name' | 'defaultSchema' | 'connections' | 'datasets'>,
+  problems: Problems,
+): string | null {
+  if (node === undefined) return null;
+  const schema = readName(node.fields(['schema'], ['schema']).get('schema'));
+  const same = (name: string): boolean => foldName(name) === foldName(schema);
+  if (schema !== '' && same(catalog.name)) node.problem(`scratch schema ${schema} has the catalog's name`);
+  if (schema !== '' && same(catalog.defaultSchema)) node.problem('the scratch schema can not be the default schema');
+  for (const { dataset, position } of catalog.datasets)
+    if (same(dataset.schema)) problems.add(position, `${nameOf(dataset)} is in the scratch schema, which is for tables of one's own`);
+  if (catalog.connections.some(({ name }) => foldName(name) === SCRATCH_CONNECTION))
+    node.problem(`connection ${SCRATCH_CONNECTION} is Sluice's own when there is a scratch schema; give yours another name`);
+  return schema;
 }
 
 function readName(node: YamlNode | undefined): string {

@@ -6,6 +6,8 @@ import { DefaultRoleManager, type Enforcer, newEnforcer, newModelFromString } fr
 import { fail } from '../errors.ts';
 import type { Grant, Principal, Snapshot } from '../model.ts';
 
+export type { Enforcer };
+
 /** Used when the policy directory brings no model.conf. */
 const MODEL = `[request_definition]
 r = sub, obj, act

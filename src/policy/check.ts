@@ -3,12 +3,13 @@
  * breaks the datasets concerned; what only grants less than meant is a warning.
  */
 import type { Dataset, Grant, Mask, Snapshot } from '../model.ts';
+import { foldName } from '../names.ts';
 import { isMember, isSupportedModel } from './casbin.ts';
 import { checkFilterRule, checkMaskRule } from './check-rules.ts';
-import { coversColumn, coversDataset, type ObjectPattern, parseObject } from './names.ts';
+import { coversColumn, coversDataset, matchesPattern, type ObjectPattern, parseObject } from './names.ts';
 import type { PolicyFinding, PolicySubject, Report } from './types.ts';
 
-const ACTIONS: readonly string[] = ['select', 'unmask', 'describe', 'audit'];
+const ACTIONS: readonly string[] = ['select', 'unmask', 'describe', 'create', 'audit'];
 
 /** What the check needs besides the snapshot. */
 export interface CheckOptions {
@@ -27,7 +28,7 @@ export function checkPolicy(snapshot: Snapshot, options: CheckOptions): readonly
     );
   const peopled = new Set(snapshot.memberships.map(([, role]) => role));
   for (const grant of snapshot.grants)
-    checkGrant(grant, snapshot.datasets, peopled, options.tags, reporter(findings, { kind: 'grant', id: grant.id }));
+    checkGrant(grant, snapshot, peopled, options.tags, reporter(findings, { kind: 'grant', id: grant.id }));
   checkMembers(snapshot, roles, findings);
   const context = { snapshot, roles, ...options };
   for (const rule of snapshot.rowFilters) checkFilterRule(rule, context, reporter(findings, { kind: 'filter', id: rule.id }));
@@ -40,19 +41,14 @@ function knownRoles(snapshot: Snapshot): ReadonlySet<string> {
   return new Set([...snapshot.grants.map((grant) => grant.role), ...snapshot.memberships.map(([, role]) => role)]);
 }
 
-function checkGrant(
-  grant: Grant,
-  datasets: readonly Dataset[],
-  peopled: ReadonlySet<string>,
-  tags: ReadonlySet<string>,
-  report: Report,
-): void {
+function checkGrant(grant: Grant, snapshot: Snapshot, peopled: ReadonlySet<string>, tags: ReadonlySet<string>, report: Report): void {
   if (isMember(grant.role)) report('reject', `grants go to roles; make ${grant.role} a member of one with a g line`);
   else if (!peopled.has(grant.role)) report('warn', `role ${grant.role} has no member`);
   const pattern = parseObject(grant.object);
   const fault = grantFault(grant, pattern);
   if (fault !== null) report('reject', fault);
-  else if (pattern !== null) checkObject(grant, pattern, datasets, tags, report);
+  else if (pattern !== null && grant.action === 'create') checkCreate(pattern, snapshot.scratchSchema, report);
+  else if (pattern !== null) checkObject(grant, pattern, snapshot, tags, report);
 }
 
 function grantFault(grant: Grant, pattern: ObjectPattern | null): string | null {
@@ -60,16 +56,27 @@ function grantFault(grant: Grant, pattern: ObjectPattern | null): string | null 
   if (pattern === null) return `${grant.object} is no object; use schema.name, schema.name.column, tag:x, column-tag:x or *`;
   if (grant.action === 'audit' && pattern.kind !== 'all') return 'audit is a right on the server; its object is *';
   const column = pattern.kind === 'column' || pattern.kind === 'columnTag';
+  if (grant.action === 'create' && pattern.kind !== 'dataset') return 'create is a right on names in the scratch schema, such as scratch.*';
   return grant.action === 'describe' && column ? 'describe is a right on datasets, not on columns' : null;
 }
 
-function checkObject(grant: Grant, pattern: ObjectPattern, datasets: readonly Dataset[], tags: ReadonlySet<string>, report: Report): void {
+function checkCreate(pattern: ObjectPattern, scratchSchema: string | null, report: Report): void {
+  if (scratchSchema === null) report('warn', 'there is no scratch schema; add scratch: { schema: … } to catalog.yaml');
+  else if (pattern.kind === 'dataset' && !matchesPattern(scratchSchema, pattern.schema))
+    report('reject', `create is a right on names in the scratch schema, such as ${scratchSchema}.*`);
+}
+
+function checkObject(grant: Grant, pattern: ObjectPattern, snapshot: Snapshot, tags: ReadonlySet<string>, report: Report): void {
   if (pattern.kind === 'all') return;
   if (pattern.kind === 'tag' || pattern.kind === 'columnTag') {
     if (!tags.has(pattern.tag)) report('reject', `tag ${pattern.tag} is not declared in catalog.yaml`);
     return;
   }
-  const named = datasets.filter((dataset) => coversDataset({ kind: 'dataset', schema: pattern.schema, name: pattern.name }, dataset));
+  // What will be in the scratch schema is not known here; only denials mean something there.
+  if (grant.effect === 'deny' && snapshot.scratchSchema !== null && foldName(pattern.schema) === foldName(snapshot.scratchSchema)) return;
+  const named = snapshot.datasets.filter((dataset) =>
+    coversDataset({ kind: 'dataset', schema: pattern.schema, name: pattern.name }, dataset),
+  );
   const exact = !`${pattern.schema}${pattern.name}`.includes('*');
   if (named.length === 0)
     report(exact || grant.effect === 'deny' ? 'reject' : 'warn', `no dataset is called ${pattern.schema}.${pattern.name}`);

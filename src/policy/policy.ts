@@ -1,8 +1,9 @@
 /** A snapshot made ready to answer: Casbin loaded once, one index per principal, one decision per dataset. */
-import type { Dataset, Decision, Principal, Snapshot } from '../model.ts';
+import type { Dataset, Decision, Lineage, Principal, Snapshot, TableName } from '../model.ts';
 import { canonicalHash } from './canonical.ts';
-import { createEnforcer, expandPrincipal } from './casbin.ts';
+import { createEnforcer, type Enforcer, expandPrincipal } from './casbin.ts';
 import { decideBelowView, decideDataset } from './decide.ts';
+import { decideOwnTable, hashDecisions, lineageOf, mayCreate, mayDescribeOwnTable, type OwnTableFacts } from './own-tables.ts';
 import { indexRights, type Rights } from './rights.ts';
 
 /** Principals kept per snapshot; the oldest goes first. */
@@ -17,6 +18,8 @@ export interface Policy {
 
 /** What one principal may do. Synchronous and cached. */
 export interface PrincipalPolicy {
+  /** Whose tables in the scratch schema exist for this principal. */
+  readonly subject: string;
   /** Inherited roles too, sorted. */
   readonly roles: readonly string[];
   decide(dataset: Dataset): Decision;
@@ -25,13 +28,19 @@ export interface PrincipalPolicy {
   /** Metadata may be seen: `describe` or a readable dataset. */
   mayDescribe(dataset: Dataset): boolean;
   may(action: 'audit'): boolean;
+  /** Whether the principal may make a table of this name in the scratch schema. */
+  mayCreate(table: TableName): boolean;
+  /** Hex SHA-256 of what this principal may read of the dataset; the same in every process. */
+  decisionHash(dataset: Dataset): string;
+  /** What a table made of these datasets is made of: the decision on each governed one as it is now. */
+  lineage(datasetIds: readonly string[]): readonly Lineage[];
   /** Hex SHA-256 over everything that decided about these datasets for this principal; the same in every process. */
   fingerprint(datasetIds: readonly string[]): string;
 }
 
 /** Rejects with policy.invalid when the model or the lines do not load. */
 export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
-  const enforcer = await createEnforcer(snapshot);
+  const enforcer = await enforcerOf(snapshot);
   const named = namedRoles(snapshot);
   const byFacts = new Map<string, Promise<PrincipalPolicy>>();
   const compile = async (principal: Principal, facts: string): Promise<PrincipalPolicy> => {
@@ -54,10 +63,40 @@ export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
   };
 }
 
+interface Lines extends Pick<Snapshot, 'memberships' | 'model'> {
+  readonly enforcer: Enforcer;
+}
+
+const enforcers = new WeakMap<Snapshot['grants'], Lines>();
+
+/** A snapshot with the same lines as an earlier one differs in its tables only: loading thousands of lines again takes long. */
+async function enforcerOf(snapshot: Snapshot): Promise<Enforcer> {
+  const known = enforcers.get(snapshot.grants);
+  if (known?.memberships === snapshot.memberships && known.model === snapshot.model) return known.enforcer;
+  const enforcer = await createEnforcer(snapshot);
+  enforcers.set(snapshot.grants, { memberships: snapshot.memberships, model: snapshot.model, enforcer });
+  return enforcer;
+}
+
 function createPrincipalPolicy(snapshot: Snapshot, rights: Rights, principal: Principal, facts: string): PrincipalPolicy {
-  const decide = remember((dataset) => decideDataset(snapshot, rights, principal, dataset));
-  const decideThroughView = remember((dataset) => decideBelowView(snapshot, rights, principal, dataset));
   const byId = new Map(snapshot.datasets.map((dataset) => [dataset.id, dataset]));
+  const own: OwnTableFacts = {
+    subject: principal.subject,
+    rights,
+    decisionHash: (id) => {
+      const source = byId.get(id);
+      return source === undefined || source.owner !== undefined ? null : decisionHash(source);
+    },
+  };
+  const decide = remember<Decision>((dataset) =>
+    dataset.owner === undefined ? decideDataset(snapshot, rights, principal, dataset) : decideOwnTable(dataset, dataset.owner, own),
+  );
+  const decideThroughView = remember<Decision>((dataset) =>
+    dataset.owner === undefined
+      ? decideBelowView(snapshot, rights, principal, dataset)
+      : { effect: 'deny', dataset: dataset.id, reason: 'no view reads a table of one principal', rules: [] },
+  );
+  const decisionHash = remember((dataset) => hashDecisions(dataset, [decide(dataset), decideThroughView(dataset)]));
   const parts = new Map<string, string>();
   const fingerprintOf = (id: string): string => {
     let part = parts.get(id);
@@ -70,11 +109,20 @@ function createPrincipalPolicy(snapshot: Snapshot, rights: Rights, principal: Pr
     return part;
   };
   return {
+    subject: principal.subject,
     roles: rights.roles,
     decide,
     decideThroughView,
-    mayDescribe: (dataset) => mayDescribe(rights, dataset, decide),
+    mayDescribe: (dataset) =>
+      dataset.owner === undefined ? mayDescribe(rights, dataset, decide) : mayDescribeOwnTable(dataset, dataset.owner, own),
     may: (action) => rights.global(action),
+    mayCreate: (table) => mayCreate(table, snapshot, rights),
+    decisionHash,
+    lineage: (ids) =>
+      lineageOf(
+        [...new Set(ids)].sort().flatMap((id) => byId.get(id) ?? []),
+        decisionHash,
+      ),
     fingerprint: (ids) => canonicalHash([facts, snapshot.catalogName, snapshot.defaultSchema, [...new Set(ids)].sort().map(fingerprintOf)]),
   };
 }
@@ -94,8 +142,8 @@ function sourceFacts(snapshot: Snapshot, dataset: Dataset | undefined): readonly
 }
 
 /** The dataset value is the key: another snapshot's dataset is decided anew. */
-function remember(decide: (dataset: Dataset) => Decision): (dataset: Dataset) => Decision {
-  const decisions = new WeakMap<Dataset, Decision>();
+function remember<T>(decide: (dataset: Dataset) => T): (dataset: Dataset) => T {
+  const decisions = new WeakMap<Dataset, T>();
   return (dataset) => {
     let decision = decisions.get(dataset);
     if (decision === undefined) {

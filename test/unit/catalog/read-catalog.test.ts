@@ -32,6 +32,11 @@ datasets:
   expect([...(draft?.tags ?? [])]).toEqual(['pii', 'empty']);
 });
 
+test('a scratch schema is there when the file says so', () => {
+  expect(read(`${HEAD}datasets: {}\n`).draft?.scratchSchema).toBeNull();
+  expect(read(`${HEAD}datasets: {}\nscratch: { schema: mine }\n`)).toMatchObject({ draft: { scratchSchema: 'mine' }, problems: [] });
+});
+
 test.each([
   ['catalog: lab\n', ['needs defaultSchema', 'needs datasets']],
   [`${HEAD}datasets: {}\nextra: 1\n`, ['unknown key extra']],
@@ -53,6 +58,19 @@ test.each([
   [`${HEAD}datasets: {}\nconnections: { a b: { kind: duckdb, file: x } }\n`, ['"a b" is no name']],
   [`${HEAD}datasets: {}\nconnections: { a: { kind: duckdb, file: x }, A: { kind: duckdb, file: x } }\n`, ['connection A is there twice']],
   [`${HEAD}datasets: {}\ntags: { "a b": x }\n`, ['"a b" is no name']],
+  [
+    `${HEAD}datasets: { Mine.x: { view: SELECT 1 } }\nscratch: { schema: mine }\n`,
+    ["Mine.x is in the scratch schema, which is for tables of one's own"],
+  ],
+  [`${HEAD}datasets: {}\nscratch: { schema: Lab }\n`, ["scratch schema Lab has the catalog's name"]],
+  [`${HEAD}datasets: {}\nscratch: { schema: demo }\n`, ['the scratch schema can not be the default schema']],
+  [`${HEAD}datasets: {}\nscratch: { schema: __x }\n`, ['__x is reserved']],
+  [`${HEAD}datasets: {}\nscratch: {}\n`, ['needs schema']],
+  [`${HEAD}datasets: {}\nscratch: { schema: x, owner: y }\n`, ['unknown key owner']],
+  [
+    `${HEAD}datasets: {}\nscratch: { schema: mine }\nconnections: { Scratch: { kind: local, directory: x } }\n`,
+    ["connection scratch is Sluice's own when there is a scratch schema"],
+  ],
   [`${HEAD}datasets: {}\ntags: [a]\n`, ['tags must be a mapping']],
 ])('%s', (text, expected) => {
   const { problems } = read(text);

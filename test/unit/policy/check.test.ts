@@ -41,11 +41,29 @@ test.each([
     'p, a, people, select, allow, g1',
     'reject grant g1: people is no object; use schema.name, schema.name.column, tag:x, column-tag:x or *',
   ],
-  ['p, a, demo.people, SELECT, allow, g1', 'reject grant g1: unknown action SELECT; use select, unmask, describe, audit'],
+  ['p, a, demo.people, SELECT, allow, g1', 'reject grant g1: unknown action SELECT; use select, unmask, describe, create, audit'],
   ['p, a, demo.people, audit, allow, g1', 'reject grant g1: audit is a right on the server; its object is *'],
   ['p, a, demo.people.ssn, describe, allow, g1', 'reject grant g1: describe is a right on datasets, not on columns'],
 ])('%s', async (line, expected) => {
   expect(await found(`${line}\ng, user:ann, a`)).toEqual([expected]);
+});
+
+test.each([
+  ['p, a, mine.*, create, allow, g1', []],
+  ['p, a, mine.tmp_*, create, deny, g1', []],
+  ['p, a, mine.*, select, deny, g1', []],
+  ['p, a, mine.*, select, allow, g1', ['warn grant g1: no dataset is called mine.*']],
+  ['p, a, demo.*, create, allow, g1', ['reject grant g1: create is a right on names in the scratch schema, such as mine.*']],
+  ['p, a, *, create, allow, g1', ['reject grant g1: create is a right on names in the scratch schema, such as scratch.*']],
+  ['p, a, tag:pii, create, allow, g1', ['reject grant g1: create is a right on names in the scratch schema, such as scratch.*']],
+])('with a scratch schema: %s', async (line, expected) => {
+  expect(await found(`${line}\ng, user:ann, a`, { scratchSchema: 'mine' })).toEqual(expected);
+});
+
+test('without a scratch schema a grant to create is of no use', async () => {
+  expect(await found('p, a, scratch.*, create, allow, g1\ng, user:ann, a')).toEqual([
+    'warn grant g1: there is no scratch schema; add scratch: { schema: … } to catalog.yaml',
+  ]);
 });
 
 test('roles and members', async () => {

@@ -53,6 +53,7 @@ const EMPTY: Snapshot = {
   contentHash: 'content',
   catalogName: 'lab',
   defaultSchema: 'demo',
+  scratchSchema: null,
   connections: [{ kind: 'local', name: 'lake', directory: '/lake' }],
   datasets: [PEOPLE, ORDERS, LOG],
   users: [],
