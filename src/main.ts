@@ -61,10 +61,14 @@ async function start(config: Config): Promise<number> {
   printBanner(config, server);
   await stopSignal();
   say('Draining …');
-  await server.drain(config.drainMs);
+  const impatient = stopSignal().then(() => process.exit(SECOND_SIGNAL_STATUS));
+  await Promise.race([server.drain(config.drainMs), impatient]);
   await server[Symbol.asyncDispose]();
   return 0;
 }
+
+/** As of a process that a signal ended. */
+const SECOND_SIGNAL_STATUS = 128 + 15;
 
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
@@ -73,10 +77,12 @@ function stopSignal(): Promise<void> {
 }
 
 function printBanner(config: Config, server: SluiceServer): void {
-  const uri = `grpc://${config.flightHost.includes(':') ? `[${config.flightHost}]` : config.flightHost}:${server.port}`;
+  const uri = `grpc://${bracketed(config.flightHost)}:${server.port}`;
+  const metrics =
+    server.httpPort === null ? '' : `\nMetrics     http://${bracketed(config.httpListen?.host ?? '')}:${server.httpPort}/metrics`;
   const { datasets, users, epoch } = server.snapshot();
   say(`Sluice ${VERSION}
-Flight SQL  ${uri}
+Flight SQL  ${uri}${metrics}
 Policies    ${config.policyDirectory} (epoch ${epoch}, ${datasets.length} datasets, ${users.length} users)`);
   if (config.policyDirectory !== QUICKSTART_DIRECTORY) return;
   say(`Demo users  ${users.map(({ name }) => name).join(', ')}; the password is <name>-demo
@@ -89,6 +95,10 @@ with sluice.connect('${uri}', db_kwargs={'username': 'analyst_eu', 'password': '
     q.execute('SELECT customer_id, name, email, ssn, region FROM demo.customers ORDER BY customer_id LIMIT 5')
     print(q.fetch_arrow_table().to_pylist())"
 `);
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function reportProblems(problems: readonly string[]): void {

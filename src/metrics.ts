@@ -25,7 +25,7 @@ const GAUGES = {
   engine_catalogs: 'Governed catalogs kept for reuse.',
   memory_limit_bytes: 'Resident memory above which new queries are refused.',
   policy_epoch: 'Epoch of the policy in force.',
-  ready: '1 when the server takes requests.',
+  draining: '1 while the server shuts down.',
 } as const;
 
 export type GaugeName = keyof typeof GAUGES;

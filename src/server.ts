@@ -5,14 +5,15 @@ import { join } from 'node:path';
 import { type AuditLog, createAuditFile } from './audit.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
-import { createFlightServer, type FlightServer, sqlMethods } from './flight/index.ts';
 import { fail } from './errors.ts';
+import { createFlightServer, type FlightServer, sqlMethods } from './flight/index.ts';
 import { openIdentity, openTls } from './identity.ts';
 import { type MetadataOptions, openMetadata } from './metadata.ts';
 import type { Snapshot } from './model.ts';
+import { createOperations, openHttp } from './operations.ts';
 import { createPlanner } from './planner/index.ts';
 import { createSealer } from './wire/index.ts';
-import { createAdmission, createWorker } from './worker/index.ts';
+import { createWorker } from './worker/index.ts';
 
 export const VERSION = '0.1.0';
 
@@ -21,6 +22,8 @@ export type StartOptions = MetadataOptions;
 export interface SluiceServer extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /** Of the metrics; null when they are off. */
+  readonly httpPort: number | null;
   /** False when DoGet had to fall back to grpc-js's own writer. */
   readonly fastPath: boolean;
   /** The catalog and policy in force. */
@@ -44,7 +47,8 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
   const keys = deriveKeys(config.clusterKey ?? (await loadClusterKey(config.stateDirectory)));
   const sealer = createSealer([{ id: '1', key: keys.seal }]);
   const metadata = started.add(await openMetadata(config, keys.token, options));
-  const audit = started.add<AuditLog>(await createAuditFile(join(config.stateDirectory, 'audit.jsonl')));
+  const operations = started.add(createOperations(config, options.logger));
+  const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(join(config.stateDirectory, 'audit.jsonl'))));
   const { current, source, pool } = metadata;
   const planner = createPlanner({
     ...source,
@@ -62,15 +66,8 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
       const policy = current();
       return { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) };
     },
-    admission: createAdmission({
-      noun: 'queries',
-      running: config.streamsMax,
-      runningPerPrincipal: config.streamsMax,
-      waiting: config.streamsMax,
-      waitingPerPrincipal: config.streamsMax,
-      waitMs: 10_000,
-      streamsPerQuery: 64,
-    }),
+    admission: operations.admission,
+    limits: operations.limits,
     runCommand: async () => fail('request.unimplemented', 'there is no scratch schema'),
     ingest: async () => fail('request.unimplemented', 'there is no scratch schema'),
   });
@@ -81,7 +78,7 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     await createFlightServer({
       host: config.flightHost,
       port: config.flightPort,
-      methods: sqlMethods({ planner, worker, sealer, version: VERSION }),
+      methods: sqlMethods({ planner: operations.limited(planner), worker, sealer, version: VERSION }),
       ...(tls === null ? {} : { credentials: tls.credentials }),
       authenticator,
       audit,
@@ -89,12 +86,19 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
       maxMessageBytes: 16 * 1024 ** 2,
     }),
   );
+  let draining = false;
+  const http = await openHttp(config, operations, { metadata, draining: () => draining, logger: options.logger });
+  if (http !== null) started.add(http);
   return {
     host: config.flightHost,
     port: flight.port,
+    httpPort: http?.port ?? null,
     fastPath: flight.fastPath,
     snapshot: () => current().snapshot,
-    drain: (graceMs) => flight.drain(graceMs),
+    drain: (graceMs) => {
+      draining = true;
+      return flight.drain(graceMs);
+    },
     [Symbol.asyncDispose]: () => started.dispose(),
   };
 }

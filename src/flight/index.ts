@@ -4,7 +4,9 @@
  * Sizes are bytes, times milliseconds. Errors become gRPC statuses by the registry in errors.ts.
  */
 export type { Services } from './commands.ts';
+export { createTlsCredentials, type TlsCredentials } from './credentials.ts';
 export { answerHandshake } from './handshake.ts';
+export { limitPlanning } from './planning-limit.ts';
 export type { Rpc, RpcHandler } from './rpc.ts';
 export type { FlightMethod, FlightServer, FlightServerOptions } from './server.ts';
 export { createFlightServer } from './server.ts';

@@ -1,10 +1,14 @@
 /** Batch source → frames: pulls ahead while bytes leave, holds a bounded number of batches, gives each one back exactly once. */
+import { SluiceError } from '../errors.ts';
 import type { BatchSource, EncodedBatch } from '../model.ts';
 import type { FrameWriter } from './fast-frames.ts';
 import { orAbort } from './or-abort.ts';
 
 /** Written but not yet sent; with the pulled one, at most three batches are held per stream. */
 const WRITES_IN_FLIGHT = 2;
+
+/** For the batches that were written when a limit or a shutdown ended the result. */
+const LAST_WRITES_MS = 1000;
 
 const NOTHING: Uint8Array = new Uint8Array(0);
 
@@ -27,11 +31,29 @@ export async function pumpBatches(
   try {
     await pump(source, writer, signal, onSent, writes);
   } catch (error) {
-    // After an abort nobody waits for the rest; after the source's own failure the rest still goes out before the status.
-    if (signal.aborted && writes.length > 0) writer.abandon();
-    await Promise.allSettled(writes);
+    // After the source's own failure the rest still goes out before the status.
+    const rest = Promise.allSettled(writes);
+    if (signal.aborted && writes.length > 0 && !(await settledInTime(rest, signal.reason))) writer.abandon();
+    await rest;
     throw error;
   }
+}
+
+/** After an abort nobody waits for the rest, but a client that still reads shall learn why its result ended. */
+async function settledInTime(rest: Promise<unknown>, reason: unknown): Promise<boolean> {
+  if (isClients(reason)) return false;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, LAST_WRITES_MS, false);
+  });
+  const settled = await Promise.race([rest.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
+}
+
+/** The client itself gave up, so it does not read either. */
+function isClients(reason: unknown): boolean {
+  return !(reason instanceof SluiceError) || reason.code === 'request.cancelled' || reason.code === 'request.deadline';
 }
 
 async function pump(

@@ -26,8 +26,11 @@ export interface Rpc {
   setTrailer(name: string, value: string): void;
   /** Sends one protobuf message. */
   send(message: Uint8Array): Promise<void>;
-  /** Sends schema and batches as FlightData, then disposes the source, also on failure. */
-  sendBatches(source: BatchSource): Promise<void>;
+  /**
+   * Sends schema and batches as FlightData, then disposes the source, also on failure.
+   * `ended` fires with `signal`, and when the source's own query is ended.
+   */
+  sendBatches(source: BatchSource, ended?: AbortSignal): Promise<void>;
 }
 
 export type RpcHandler = (rpc: Rpc) => Promise<void>;
@@ -65,11 +68,11 @@ export function createRpc({ call, reader, headers, trailers, cleanups, fastPath,
       });
       await orAbort(written, signal);
     },
-    sendBatches: async (source) => {
+    sendBatches: async (source, ended = signal) => {
       cleanups.push(() => source[Symbol.asyncDispose]());
-      signal.throwIfAborted();
+      ended.throwIfAborted();
       call.sendMetadata(headers);
-      await pumpBatches(source, createFrameWriter(call, fastPath), signal, (sent) => audit.add(sent));
+      await pumpBatches(source, createFrameWriter(call, fastPath), ended, (sent) => audit.add(sent));
     },
   };
 }

@@ -1,5 +1,5 @@
 /** One engine per set of connections: the sandbox can not grow once locked, so a new set takes over while the old one drains (D7). */
-import type { Engine } from '../engine/index.ts';
+import type { Engine, EngineStats } from '../engine/index.ts';
 import type { Connection } from '../model.ts';
 import type { EngineLease } from './types.ts';
 
@@ -8,10 +8,13 @@ export interface EnginePool extends AsyncDisposable {
   lease(connections: readonly Connection[]): Promise<EngineLease>;
   /** Engines for other connections end when their last lease is released. */
   retain(connections: readonly Connection[]): void;
+  /** Of the engines that have started. */
+  stats(): readonly EngineStats[];
 }
 
 interface Slot {
   readonly engine: Promise<Engine>;
+  started: Engine | null;
   leases: number;
 }
 
@@ -28,7 +31,7 @@ export function createEnginePool(start: (connections: readonly Connection[]) => 
   return {
     lease: async (connections) => {
       const key = JSON.stringify(connections);
-      const slot = slots.get(key) ?? { engine: start(connections), leases: 0 };
+      const slot = slots.get(key) ?? { engine: start(connections), started: null, leases: 0 };
       slots.set(key, slot);
       slot.leases++;
       let released = false;
@@ -39,7 +42,8 @@ export function createEnginePool(start: (connections: readonly Connection[]) => 
         closeIdle();
       };
       try {
-        return { engine: await slot.engine, release };
+        slot.started = await slot.engine;
+        return { engine: slot.started, release };
       } catch (error) {
         slots.delete(key);
         throw error;
@@ -49,6 +53,7 @@ export function createEnginePool(start: (connections: readonly Connection[]) => 
       kept = JSON.stringify(connections);
       closeIdle();
     },
+    stats: () => [...slots.values()].flatMap(({ started }) => (started === null ? [] : [started.stats()])),
     [Symbol.asyncDispose]: async () => {
       const all = [...slots.values()];
       slots.clear();

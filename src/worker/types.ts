@@ -18,12 +18,20 @@ export interface IngestRequest {
   readonly ifMissing: 'create' | 'fail';
 }
 
+/** A started task. */
+export interface Redeemed {
+  readonly task: OpenedTask;
+  readonly source: BatchSource;
+  /** Fires when the query is ended, by its client or by a limit: stop sending, also in the middle of a batch. */
+  readonly ended: AbortSignal;
+}
+
 export interface Worker {
   /**
    * Opens a sealed ticket for its principal and starts the task. Rejects with ticket.*, policy.changed, limit.*, sql.*.
    * `signal` interrupts the engine; dispose the source on every exit.
    */
-  redeem(ticket: Uint8Array, principal: Principal, signal: AbortSignal): Promise<{ task: OpenedTask; source: BatchSource }>;
+  redeem(ticket: Uint8Array, principal: Principal, signal: AbortSignal): Promise<Redeemed>;
   /** Runs a command's ticket to its end; the number of rows it changed. Rejects as `redeem`, and with request.malformed for a query. */
   execute(ticket: Uint8Array, principal: Principal, signal: AbortSignal): Promise<{ task: OpenedTask; rows: number }>;
   /** `messages`: an Arrow IPC stream, schema first. The number of rows stored. Rejects with policy.denied, limit.*, request.malformed. */

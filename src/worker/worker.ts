@@ -6,6 +6,7 @@ import type { Sealer, Ticket } from '../wire/index.ts';
 import type { Admission } from './admission.ts';
 import { changedRows, commandIpc } from './command-result.ts';
 import { createOnce } from './once.ts';
+import type { LimitedRun, QueryLimits } from './query-limits.ts';
 import { checkPolicy, openTicket, startQuery } from './redeem.ts';
 import { createRunningQueries, type Running } from './running.ts';
 import { inlineSource, onDispose } from './sources.ts';
@@ -18,6 +19,7 @@ export interface WorkerOptions {
   readonly lease: (connections: readonly Connection[]) => Promise<EngineLease>;
   readonly inForce: (principal: Principal) => Promise<PolicyInForce>;
   readonly admission: Pick<Admission, 'admit'>;
+  readonly limits: Pick<QueryLimits, 'start'>;
   readonly runCommand: CommandRunner;
   readonly ingest: Ingest;
   readonly now?: () => number;
@@ -52,8 +54,8 @@ class TicketWorker implements Worker {
 
   readonly redeem: Worker['redeem'] = async (sealed, principal, signal) => {
     const ticket = this.#open(sealed, principal);
-    const { result, end } = await this.#take(ticket, principal, signal, (turn) => this.#start(turn));
-    return { task: openedTask(ticket), source: onDispose(result, end) };
+    const { result, run, end } = await this.#take(ticket, principal, signal, (turn) => this.#start(turn));
+    return { task: openedTask(ticket), source: onDispose(run.count(result), end), ended: run.signal };
   };
 
   readonly execute: Worker['execute'] = async (sealed, principal, signal) => {
@@ -66,11 +68,16 @@ class TicketWorker implements Worker {
   };
 
   readonly ingest: Worker['ingest'] = async (request, principal, messages, signal) => {
-    const place = { principal: principal.subject, queryId: randomUUID() };
-    const permit = await this.#options.admission.admit(place, signal);
+    const queryId = randomUUID();
+    const permit = await this.#options.admission.admit({ principal: principal.subject, queryId }, signal);
+    const run = this.#options.limits.start(queryId, signal);
     try {
-      return await this.#options.ingest({ request, principal, policy: await this.#options.inForce(principal), messages, signal });
+      const policy = await this.#options.inForce(principal);
+      return await this.#options.ingest({ request, principal, policy, messages, signal: run.signal });
+    } catch (error) {
+      throw run.signal.aborted ? run.signal.reason : error;
     } finally {
+      run.end();
       permit.release();
     }
   };
@@ -87,21 +94,26 @@ class TicketWorker implements Worker {
     principal: Principal,
     signal: AbortSignal,
     work: (turn: Turn) => Promise<T>,
-  ): Promise<{ readonly result: T; readonly end: () => void }> {
+  ): Promise<{ readonly result: T; readonly run: LimitedRun; readonly end: () => void }> {
     const held: { release(): void }[] = [];
     const end = (): void => {
       for (const { release } of held.splice(0).reverse()) release();
     };
+    let ended = signal;
     try {
       const running: Running = this.#running.start(ticket, signal);
       held.push({ release: running.end });
       held.push(await this.#options.admission.admit({ principal: ticket.subject, queryId: ticket.queryId }, running.signal));
+      const run = this.#options.limits.start(ticket.queryId, running.signal);
+      held.push({ release: run.end });
+      ended = run.signal;
       const policy = await this.#options.inForce(principal);
       checkPolicy(ticket, policy);
-      return { result: await work({ ticket, principal, policy, signal: running.signal }), end };
+      return { result: await work({ ticket, principal, policy, signal: run.signal }), run, end };
     } catch (error) {
       end();
-      throw error;
+      // What the engine says then only follows from it.
+      throw ended.aborted ? ended.reason : error;
     }
   }
 

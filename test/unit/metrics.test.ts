@@ -77,7 +77,7 @@ test('nothing of a client gets into a label', async () => {
 test('gauges are read at the scrape; two servers do not share', async () => {
   const [one, two] = [metered(), metered()];
   let running = 3;
-  one.metrics.gauges({ queries_running: () => running, ready: () => 1 });
+  one.metrics.gauges({ queries_running: () => running, draining: () => 1 });
   expect((await one.read()).value('sluice_queries_running')).toBe(3);
   running = 4;
   expect((await one.read()).value('sluice_queries_running')).toBe(4);

@@ -2,7 +2,7 @@ import { tableFromArrays, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import type { Principal, Task } from '#src/model.js';
 import { encodeTicket, inlineFingerprint } from '#src/wire/index.js';
-import { type CommandResult, createAdmission, createWorker } from '#src/worker/index.js';
+import { type CommandResult, createAdmission, createQueryLimits, createWorker } from '#src/worker/index.js';
 import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
 
 const header = schemaHeader(['a']);
@@ -33,6 +33,7 @@ function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, running
     },
     inForce: async () => policyInForce(state.fingerprint, contentHash),
     admission: createAdmission({ noun: 'queries', ...limits }),
+    limits: createQueryLimits({ queryMs: 10_000, idleMs: 10_000, resultBytesMax: 1e9 }),
     runCommand: async (): Promise<CommandResult> => ({ count: ++held.commands }),
     ingest: async ({ principal, request }) => (principal.subject === 'ada' && request.table.name === 't' ? 7 : 0),
     now: () => nowMs,

@@ -1,0 +1,126 @@
+/** The limits and the numbers of one server: who may run, what a query may use, what is counted. */
+import { totalmem } from 'node:os';
+import type { Config } from './config.ts';
+import type { EngineStats } from './engine/index.ts';
+import { limitPlanning } from './flight/index.ts';
+import type { Logger } from './log.ts';
+import type { Metadata } from './metadata.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import type { Planner } from './planner/index.ts';
+import { createRestServer, type RestServer } from './rest/index.ts';
+import { type Admission, createAdmission, createMemoryGuard, createQueryLimits, type QueryLimits, residentLimit } from './worker/index.ts';
+
+export interface Operations extends AsyncDisposable {
+  readonly metrics: Metrics;
+  readonly admission: Admission;
+  readonly limits: QueryLimits;
+  /** The same planner, within its limits. */
+  limited(planner: Planner): Planner;
+}
+
+/** What the HTTP port tells of. */
+export interface Observed {
+  readonly metadata: Pick<Metadata, 'current' | 'pool'>;
+  readonly draining: () => boolean;
+  readonly logger: Logger;
+}
+
+/** The endpoints of one query, each opened a few times. */
+const STREAMS_PER_QUERY = 64;
+
+export function createOperations(config: Config, logger: Logger): Operations {
+  const metrics = createMetrics();
+  const limits = createQueryLimits({
+    queryMs: config.queryMs,
+    idleMs: config.streamIdleMs,
+    resultBytesMax: config.resultBytesMax,
+    onFirstBatch: (ms) => metrics.firstBatch(ms / 1000),
+  });
+  const rssLimitBytes = config.rssLimitBytes ?? residentLimit(config.memoryLimitBytes, process.constrainedMemory() || totalmem());
+  const guard = createMemoryGuard({
+    limitBytes: rssLimitBytes,
+    residentBytes: () => process.memoryUsage.rss(),
+    running: limits.running,
+    endNewest: limits.endNewest,
+    onEnded: (residentBytes) => {
+      metrics.endedForMemory();
+      logger.warn({ residentBytes, limitBytes: rssLimitBytes }, 'a query was ended to save memory');
+    },
+  });
+  const queue = { waiting: config.queueMax, waitingPerPrincipal: config.queuePerPrincipal, waitMs: config.queueMs, closed: guard.closed };
+  const admission = createAdmission({
+    ...queue,
+    noun: 'queries',
+    running: config.streamsMax,
+    runningPerPrincipal: config.streamsPerPrincipal,
+    streamsPerQuery: STREAMS_PER_QUERY,
+    onAdmitted: (ms) => metrics.waited('query', ms / 1000),
+  });
+  const planning = createAdmission({
+    ...queue,
+    noun: 'statements to plan',
+    running: config.streamsMax,
+    runningPerPrincipal: config.plansPerPrincipal,
+    streamsPerQuery: 1,
+    onAdmitted: (ms) => metrics.waited('plan', ms / 1000),
+  });
+  metrics.gauges({
+    queries_running: () => admission.stats().running,
+    queries_waiting: () => admission.stats().waiting,
+    plans_running: () => planning.stats().running,
+    plans_waiting: () => planning.stats().waiting,
+    memory_limit_bytes: () => rssLimitBytes,
+  });
+  return {
+    metrics,
+    admission,
+    limits,
+    limited: (planner) => limitPlanning(planner, planning, (ms) => metrics.planned(ms / 1000)),
+    [Symbol.asyncDispose]: async () => {
+      guard[Symbol.dispose]();
+      metrics[Symbol.dispose]();
+    },
+  };
+}
+
+/** The HTTP port, with the numbers of metadata and engines; null when it is off. Rejects when the address can not be bound. */
+export async function openHttp(config: Config, { metrics }: Operations, observed: Observed): Promise<RestServer | null> {
+  const { metadata, draining, logger } = observed;
+  if (config.httpListen === null) return null;
+  metrics.gauges({ policy_epoch: () => metadata.current().snapshot.epoch, draining: () => Number(draining()) });
+  observeEngines(metrics, () => metadata.pool.stats());
+  const unready = async (): Promise<readonly string[]> => (draining() ? ['the server is shutting down'] : engineFaults(metadata));
+  return createRestServer({ ...config.httpListen, metrics: metrics.render, unready, logger });
+}
+
+/** An engine whose threads are all busy answers nobody else at once, and is well. */
+async function engineFaults({ pool, current }: Observed['metadata']): Promise<readonly string[]> {
+  if (pool.stats().some(({ queuedJobs }) => queuedJobs > 0)) return [];
+  try {
+    const { engine, release } = await pool.lease(current().snapshot.connections);
+    try {
+      await engine.columns('(SELECT 1 AS ready)');
+    } finally {
+      release();
+    }
+    return [];
+  } catch {
+    return ['the engine does not answer'];
+  }
+}
+
+/** More than one engine runs while connections change hands. */
+function observeEngines(metrics: Metrics, engines: () => readonly EngineStats[]): void {
+  const sum = (key: keyof EngineStats) => (): number => engines().reduce((total, stats) => total + stats[key], 0);
+  metrics.gauges({
+    streams_open: sum('openStreams'),
+    engine_connections: sum('connections'),
+    engine_slots_in_use: sum('slotsInUse'),
+    engine_slots_idle: sum('slotsIdle'),
+    engine_bytes_in_use: sum('bytesInUse'),
+    engine_threads: sum('threads'),
+    engine_jobs_running: sum('runningJobs'),
+    engine_jobs_queued: sum('queuedJobs'),
+    engine_catalogs: sum('catalogs'),
+  });
+}
