@@ -95,22 +95,22 @@ export async function expectNothingLeft(server: WatchedServer, before: ReturnTyp
   );
 }
 
-/** All places of `streams` can be taken at once, so none is lost. */
-export async function expectAllPlacesFree(client: RawClient, ticket: Uint8Array, streams: number): Promise<void> {
-  const open = Array.from({ length: streams }, () => client.openStream(ticket));
+/** Each of these tickets, of queries of their own, streams at the same time as the others: no place is lost. */
+export async function expectAllPlacesFree(client: RawClient, tickets: readonly Uint8Array[]): Promise<void> {
+  const open = tickets.map((ticket) => client.openStream(ticket));
   const ends = open.map(
     (stream) =>
       new Promise<string>((resolve) => {
-        stream.once('data', () => resolve('rows'));
-        stream.once('error', (error) => resolve(error.message));
+        stream.once('data', () => {
+          stream.pause();
+          resolve('rows');
+        });
+        stream.on('error', (error) => resolve(error.message));
       }),
   );
   try {
     expect(await Promise.all(ends)).toEqual(open.map(() => 'rows'));
   } finally {
-    for (const stream of open) {
-      stream.on('error', () => {});
-      stream.cancel();
-    }
+    for (const stream of open) stream.cancel();
   }
 }
