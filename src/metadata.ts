@@ -1,7 +1,16 @@
 /** The metadata in force: where it comes from, the policy compiled from it, and the engines for its connections. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFileStore, createPostgresStore, type MetadataStore, type PostgresStore } from './catalog/index.ts';
+import {
+  createFileStore,
+  createPostgresFleet,
+  createPostgresStore,
+  createSingleNode,
+  type Fleet,
+  type MetadataStore,
+  PostgresSession,
+  type PostgresStore,
+} from './catalog/index.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
 import { ensureDemoData, flightsDirectory } from './demo.ts';
 import { DisposalStack } from './disposal.ts';
@@ -27,6 +36,9 @@ export interface Metadata extends AsyncDisposable {
   current(): Policy;
   readonly source: SchemaSource;
   readonly pool: EnginePool;
+  readonly fleet: Fleet;
+  /** How long the metadata database has not answered, milliseconds. */
+  outageMs(): number;
   /** Calls back with each later snapshot. */
   watch(listener: (snapshot: Snapshot) => void): void;
 }
@@ -38,9 +50,19 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
     const demoDirectory = join(config.stateDirectory, 'demo');
     if (config.policyDirectory === QUICKSTART_DIRECTORY) await ensureDemoData(demoDirectory, options.progress ?? (() => {}));
     const { source, pool, loading } = await openSources(config, tokenKey, options, started);
-    const store = started.add(await openStore(config, loading));
+    const session = await openSession(config, loading.onProblems, started);
+    const fleet = started.add(session === null ? createSingleNode() : await createPostgresFleet(session, config.cluster));
+    const store = started.add(await openStore(config, loading, session));
     const current = await followPolicy(store, pool, options);
-    return { current, source, pool, watch: (listener) => void store.watch(listener), [Symbol.asyncDispose]: () => started.dispose() };
+    return {
+      current,
+      source,
+      pool,
+      fleet,
+      outageMs: () => session?.outageMs() ?? 0,
+      watch: (listener) => void store.watch(listener),
+      [Symbol.asyncDispose]: () => started.dispose(),
+    };
   } catch (error) {
     await started.dispose();
     throw error;
@@ -49,14 +71,26 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
 
 /** Reads and changes the shared policy set. Rejects with config.invalid when the metadata is a directory. */
 export async function withRevisions<T>(config: Config, options: MetadataOptions, work: (store: PostgresStore) => Promise<T>): Promise<T> {
-  const url = config.metadataUrl ?? fail('config.invalid', 'the metadata is a directory of files; set SLUICE_METADATA to postgres://…');
   const started = new DisposalStack();
   try {
     const { loading } = await openSources(config, '', options, started);
-    return await work(started.add(await createPostgresStore({ ...loading, ...placesOf(config), url, graceMs: config.metadataGraceMs })));
+    const session = await openSession(config, loading.onProblems, started);
+    if (session === null) return fail('config.invalid', 'the metadata is a directory of files; set SLUICE_METADATA to postgres://…');
+    return await work(
+      started.add(await createPostgresStore({ ...loading, base: baseOf(config), session, graceMs: config.metadataGraceMs })),
+    );
   } finally {
     await started.dispose();
   }
+}
+
+/** null = the metadata is a directory. */
+async function openSession(
+  config: Config,
+  onProblems: Sources['loading']['onProblems'],
+  started: DisposalStack,
+): Promise<PostgresSession | null> {
+  return config.metadataUrl === null ? null : started.add(await PostgresSession.open({ url: config.metadataUrl, onProblems }));
 }
 
 interface Sources {
@@ -85,23 +119,22 @@ async function openSources(config: Config, tokenKey: string, options: MetadataOp
   return { source, pool, loading };
 }
 
-async function openStore(config: Config, loading: Sources['loading']): Promise<MetadataStore> {
-  const { base } = placesOf(config);
-  const variables = Object.fromEntries(base.variables);
-  if (config.metadataUrl === null) return createFileStore({ ...loading, directory: config.policyDirectory, variables });
-  const store = await createPostgresStore({ ...loading, base, url: config.metadataUrl, graceMs: config.metadataGraceMs });
+async function openStore(config: Config, loading: Sources['loading'], session: PostgresSession | null): Promise<MetadataStore> {
+  const base = baseOf(config);
+  if (session === null)
+    return createFileStore({ ...loading, directory: config.policyDirectory, variables: Object.fromEntries(base.variables) });
+  const store = await createPostgresStore({ ...loading, base, session, graceMs: config.metadataGraceMs });
   if ((await store.pull()) !== null) return store;
-  await store[Symbol.asyncDispose]();
   return fail('policy.invalid', 'the metadata holds no policy set yet; write one with: sluice policy push <directory>');
 }
 
 /** Relative paths of a shared set start at this node's policy directory. */
-function placesOf(config: Config): { readonly base: { readonly directory: string; readonly variables: ReadonlyMap<string, string> } } {
+function baseOf(config: Config): { readonly directory: string; readonly variables: ReadonlyMap<string, string> } {
   const variables = new Map([
     ['data', join(config.stateDirectory, 'demo')],
     ['flights', flightsDirectory()],
   ]);
-  return { base: { directory: config.policyDirectory, variables } };
+  return { directory: config.policyDirectory, variables };
 }
 
 /** Swaps catalog and policy together, so that a request never sees one without the other. */

@@ -5,7 +5,9 @@
  * Errors: policy.invalid at start. Later faults are reported and the last good set stays in force.
  */
 export { createFileStore, type FileStore } from './file-store.ts';
+export { createPostgresFleet, createSingleNode, type Fleet, type WorkerNode } from './fleet.ts';
 export { readFiles } from './load.ts';
+export { PostgresSession } from './postgres-session.ts';
 export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
 export type { ScratchTable } from './scratch-files.ts';
 export { createScratchStore, quotaText, type ScratchCommit, type ScratchDraft, type ScratchStore } from './scratch-store.ts';

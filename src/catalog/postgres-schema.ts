@@ -12,13 +12,23 @@ const MIGRATIONS: readonly string[] = [
      created_at timestamptz NOT NULL DEFAULT now()
    );
    CREATE FUNCTION sluice.announce_revision() RETURNS trigger LANGUAGE plpgsql AS $$
-     BEGIN PERFORM pg_notify('sluice_epoch', NEW.epoch::text); RETURN NULL; END $$;
+     BEGIN PERFORM pg_notify('sluice_change', 'policy'); RETURN NULL; END $$;
    CREATE TRIGGER announce_revision AFTER INSERT ON sluice.policy_revision
      FOR EACH ROW EXECUTE FUNCTION sluice.announce_revision();
    CREATE FUNCTION sluice.refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN RAISE EXCEPTION 'revisions are history: add a new one'; END $$;
    CREATE TRIGGER refuse_rewrite BEFORE UPDATE OR DELETE ON sluice.policy_revision
-     FOR EACH ROW EXECUTE FUNCTION sluice.refuse_rewrite();`,
+     FOR EACH ROW EXECUTE FUNCTION sluice.refuse_rewrite();
+   CREATE TABLE sluice.worker (
+     id text PRIMARY KEY,
+     cluster text NOT NULL,
+     location text NOT NULL,
+     zone text NOT NULL,
+     capacity integer NOT NULL,
+     version text NOT NULL,
+     running integer NOT NULL,
+     heartbeat_at timestamptz NOT NULL DEFAULT now()
+   );`,
 ];
 
 /** Any number that nothing else in the database takes. */

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { PostgresSession, type PostgresSessionOptions } from '#src/catalog/postgres-session.js';
 import { createPostgresStore, type PostgresStore, type PostgresStoreOptions } from '#src/catalog/postgres-store.js';
 import { checkPolicy } from '#src/policy/index.js';
 import { nextSnapshot, runMetadataStoreContract } from '../../contracts/metadata-store.ts';
@@ -32,21 +33,31 @@ afterEach(async () => {
   for (const part of open.splice(0).reverse()) await part[Symbol.asyncDispose]();
 });
 
-async function openStore(url: string, problems: string[] = [], more: Partial<PostgresStoreOptions> = {}): Promise<PostgresStore> {
+interface Opened extends PostgresStore {
+  readonly session: PostgresSession;
+}
+
+async function openStore(
+  url: string,
+  problems: string[] = [],
+  more: Partial<PostgresStoreOptions & PostgresSessionOptions> = {},
+): Promise<Opened> {
+  const onProblems = (found: readonly string[]): void => void problems.push(...found);
+  const session = await PostgresSession.open({ url, pollMs: 200, onProblems, ...more });
+  open.push(session);
   const store = await createPostgresStore({
-    url,
+    session,
     graceMs: 60_000,
-    pollMs: 200,
     base: { directory: '/srv', variables: new Map([['data', '/srv']]) },
     parsePredicate: async () => ({ kind: 'boolean', value: true }),
     supportsMask: () => true,
     resolveColumns: async () => COLUMNS,
     check: checkPolicy,
-    onProblems: (found) => problems.push(...found),
+    onProblems,
     ...more,
   });
   open.push(store);
-  return store;
+  return Object.assign(store, { session });
 }
 
 function files(more: Readonly<Record<string, string>> = {}): ReadonlyMap<string, string> {
@@ -98,8 +109,8 @@ describe('revisions', () => {
     expect(() => second.current()).toThrow(expect.objectContaining({ code: 'policy.invalid' }));
     const heard = nextSnapshot(second);
     expect(await first.push(files(), 0, NOTE)).toBe(1);
-    await second.ready();
     expect((await heard).epoch).toBe(1);
+    await expect.poll(() => second.session.outageMs()).toBe(0);
     expect(first.current().contentHash).toBe(second.current().contentHash);
     await first.push(files({ 'policy.csv': `${POLICY}p, reader, demo.people, unmask, allow, u1\n` }), 1, {
       author: 'bea',
@@ -153,7 +164,7 @@ describe('an outage', () => {
     const before = store.current();
     await postgres.stop();
     try {
-      await expect.poll(() => store.outageMs(), { timeout: 10_000 }).toBeGreaterThan(0);
+      await expect.poll(() => store.session.outageMs(), { timeout: 10_000 }).toBeGreaterThan(0);
       expect(store.current()).toBe(before);
       expect(problems.join()).toContain('out of reach');
       await expect(store.push(files(), 1, NOTE)).rejects.toMatchObject({ code: 'metadata.unavailable' });
@@ -162,7 +173,7 @@ describe('an outage', () => {
     } finally {
       await postgres.start();
     }
-    await expect.poll(() => store.outageMs(), { timeout: 30_000 }).toBe(0);
+    await expect.poll(() => store.session.outageMs(), { timeout: 30_000 }).toBe(0);
     expect(store.current().epoch).toBe(1);
   });
 
@@ -193,7 +204,7 @@ describe('versions', () => {
     const store = await openStore(url, problems);
     await store.push(files(), 0, NOTE);
     await insertRevision(url, 2, { ...FILES, 'later.yaml': 'x' });
-    await expect.poll(() => store.outageMs(), { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => store.session.outageMs(), { timeout: 10_000 }).toBeGreaterThan(0);
     expect(store.current().epoch).toBe(1);
     expect(problems.join()).toContain('later.yaml');
   });
