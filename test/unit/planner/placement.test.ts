@@ -1,0 +1,50 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { locationsOf, type PlacementNode, rank } from '#src/planner/placement.js';
+
+function fleet(size: number, capacity: (i: number) => number = () => 16): PlacementNode[] {
+  return Array.from({ length: size }, (_, i) => ({ id: `w${i}`, location: `grpc://10.0.0.${i}:8815`, capacity: capacity(i) }));
+}
+
+const KEYS = Array.from({ length: 4000 }, (_, i) => `lake/part-${i}.parquet`);
+
+test('the order of the fleet does not matter, and a worker that goes moves only its own tasks', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 12 }), fc.nat(), fc.string(), (size, gone, key) => {
+      const workers = fleet(size);
+      const before = rank(key, workers);
+      expect(rank(key, workers.toReversed())).toEqual(before);
+      const left = workers.filter((_, i) => i !== gone % size);
+      expect(rank(key, left)).toEqual(before.filter((worker) => left.includes(worker)));
+    }),
+  );
+});
+
+test('shares follow capacity', () => {
+  const workers = fleet(3, (i) => (i === 0 ? 32 : 16));
+  const shares = new Map<string, number>();
+  for (const key of KEYS) {
+    const id = rank(key, workers)[0]?.id ?? '';
+    shares.set(id, (shares.get(id) ?? 0) + 1);
+  }
+  expect((shares.get('w0') ?? 0) / KEYS.length).toBeCloseTo(0.5, 1);
+  expect((shares.get('w1') ?? 0) / KEYS.length).toBeCloseTo(0.25, 1);
+});
+
+test('a worker that restarts under another id keeps its tasks', () => {
+  const again = fleet(3).map((worker) => ({ ...worker, id: `${worker.id}-again` }));
+  for (const key of KEYS.slice(0, 100)) expect(rank(key, again)[0]?.location).toBe(rank(key, fleet(3))[0]?.location);
+});
+
+test('an endpoint lists the chosen worker, a second one and the planner', () => {
+  const self = 'grpc://planner:8815';
+  const locations = locationsOf('a', fleet(3), self);
+  expect(locations).toHaveLength(3);
+  expect(locations.at(-1)).toBe(self);
+  expect(locationsOf('a', fleet(1), self)).toEqual(['grpc://10.0.0.0:8815', self]);
+  expect(locationsOf('a', fleet(3), null)).toHaveLength(2);
+});
+
+test('without a fleet an endpoint has no location: whoever planned it serves it', () => {
+  expect(locationsOf('a', [], 'grpc://planner:8815')).toEqual([]);
+});
