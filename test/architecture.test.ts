@@ -27,6 +27,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   jose: ['auth'],
   koffi: ['engine'],
   pg: ['catalog'],
+  'parquet-wasm': ['worker'],
   pino: ['log'],
   'prom-client': ['metrics'],
   protobufjs: ['wire'],
@@ -36,7 +37,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Folders whose files work only together (native handles, one walk over one tree): these tests drive them through the folder's face. */
 const TESTED_THROUGH_FACE: Readonly<Record<string, readonly string[]>> = {
-  engine: ['analyzer', 'failures', 'plan-catalogs', 'sandbox', 'streams', 'types', 'wire-forms'],
+  engine: ['analyzer', 'copy', 'failures', 'plan-catalogs', 'sandbox', 'streams', 'types', 'wire-forms'],
   planner: ['explain', 'planner'],
   sql: ['attacks', 'leakproof', 'non-interference'],
 };

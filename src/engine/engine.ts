@@ -5,7 +5,7 @@ import { type Connection, PLAIN_FORM } from '../model.ts';
 import { createBufferBudget } from './buffer-budget.ts';
 import { bodyCodec } from './compression.ts';
 import { connect } from './database.ts';
-import { ownStatementError } from './failures.ts';
+import { ownStatementError, runtimeError } from './failures.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 import { createSlotPool } from './slots.ts';
@@ -70,6 +70,28 @@ class LockedEngine implements Engine {
         onClosed();
       },
     });
+  };
+
+  readonly copyTo: Engine['copyTo'] = async (catalog, job, signal) => {
+    const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
+      throw ownStatementError(error);
+    });
+    const setup = [useCatalog(catalog), ...this.#session];
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    const copying = this.#host.runLong(ended, (connection) => ({ kind: 'copy', connection, setup, ...job }));
+    const settled = copying.then(
+      () => {},
+      () => {},
+    );
+    this.#streams.add(settled);
+    try {
+      return await copying;
+    } catch (error) {
+      throw runtimeError(error);
+    } finally {
+      this.#streams.delete(settled);
+      held.release();
+    }
   };
 
   readonly columns: Engine['columns'] = async (relation) => {

@@ -102,6 +102,10 @@ function commonError(failure: Failure, error: unknown): SluiceError {
         : `a result column has type ${type}, which has no Arrow form: cast it`;
     return new SluiceError('sql.type', text, error);
   }
+  if (failure.kind === 'width') {
+    const { found, expected } = failure;
+    return new SluiceError('sql.binding', `the query has ${found} columns, but the table takes ${expected}`, error);
+  }
   if (failure.kind === 'statement') {
     const name = STATEMENTS[failure.statementType];
     return new SluiceError('sql.refused', `only SELECT statements are allowed${name === undefined ? '' : `, not ${name}`}`, error);

@@ -1,9 +1,11 @@
 /** One locked in-memory database with its engine threads and plan catalogs: what analyzer and engine share. */
+
 import type { PlanCatalog } from '../model.ts';
 import { connect } from './database.ts';
 import { type Address, api, destroy } from './duckdb-c.ts';
 import { ownStatementError } from './failures.ts';
 import { type Job, JobError, type JobResults } from './jobs.ts';
+import { createLongJobs, type RunLong } from './long-jobs.ts';
 import { createPlanCatalogs, type PlanCatalogs } from './plan-catalogs.ts';
 import { quoteIdentifier } from './quoting.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
@@ -14,6 +16,7 @@ export interface Host extends AsyncDisposable {
   readonly catalogs: PlanCatalogs;
   /** Runs a job on a connection of its own. Rejects with JobError, at the latest when the host's deadline has passed. */
   run<K extends ConnectionJob['kind']>(make: (connection: Address) => Extract<ConnectionJob, { kind: K }>): Promise<JobResults[K]>;
+  readonly runLong: RunLong;
   /** Runs `setup`, then reads all of `sql` as text. Rejects with JobError. */
   query(setup: readonly string[], sql: string | null, parameters?: readonly string[]): Promise<readonly (readonly (string | null)[])[]>;
 }
@@ -59,6 +62,7 @@ export async function openHost(options: HostOptions): Promise<Host> {
     threads,
     catalogs: createPlanCatalogs((statements) => query(statements, null), options.catalogLimit),
     run,
+    runLong: createLongJobs(threads, database, options.threads),
     query,
     [Symbol.asyncDispose]: async () => {
       await threads.run(() => ({ kind: 'closeDatabase', database }));

@@ -6,4 +6,14 @@
 export { createAnalyzer } from './analyzer.ts';
 export { createEngine } from './engine.ts';
 export { runTrustedScript } from './trusted-script.ts';
-export type { Analyzer, ColumnInfo, Description, Engine, EngineOptions, EngineStats, FunctionInfo, ParameterInfo } from './types.ts';
+export type {
+  Analyzer,
+  ColumnInfo,
+  CopyJob,
+  Description,
+  Engine,
+  EngineOptions,
+  EngineStats,
+  FunctionInfo,
+  ParameterInfo,
+} from './types.ts';

@@ -2,7 +2,7 @@
 import type { WireForm } from '../model.ts';
 import type { ResultColumn } from './column-type.ts';
 import type { Address } from './duckdb-c.ts';
-import type { ParameterInfo } from './types.ts';
+import type { CopyJob, ParameterInfo } from './types.ts';
 
 /** How far a cursor has been read: what a pull changes. */
 export interface Position {
@@ -60,6 +60,7 @@ export type Job =
     }
   /** The parameters of a statement that is only prepared. */
   | { readonly kind: 'parameters'; readonly connection: Address; readonly setup: readonly string[]; readonly sql: string }
+  | ({ readonly kind: 'copy'; readonly connection: Address; readonly setup: readonly string[] } & CopyJob)
   | { readonly kind: 'pull'; readonly cursor: Cursor; readonly slot: SlotMemory; readonly maxRows: number }
   | { readonly kind: 'close'; readonly cursor: Cursor };
 
@@ -75,6 +76,7 @@ export interface JobResults {
     /** Values of each dictionary, by id. */
     readonly dictionaries: readonly (readonly string[])[];
   };
+  readonly copy: { readonly rows: number };
   readonly pull: Pulled;
   readonly close: null;
 }
@@ -104,6 +106,8 @@ export type Failure =
   /** A 128-bit integer beyond decimal128(38, 0). */
   | { readonly kind: 'digits' }
   | { readonly kind: 'statement'; readonly statementType: number }
+  /** A result has more or fewer columns than the table takes. */
+  | { readonly kind: 'width'; readonly found: number; readonly expected: number }
   | { readonly kind: 'fault'; readonly text: string };
 
 export type Reply<K extends Job['kind'] = Job['kind']> =

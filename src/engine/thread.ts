@@ -1,5 +1,6 @@
 /** An engine thread: takes one job at a time from the main thread, keeps no state between jobs. */
 import { parentPort } from 'node:worker_threads';
+import { copy } from './copy.ts';
 import { freeCursor, openCursor } from './cursor.ts';
 import { describe, openDatabase, parameters, query } from './database.ts';
 import { api, destroy } from './duckdb-c.ts';
@@ -34,6 +35,8 @@ function run(job: Job): JobResults[Job['kind']] {
       return parameters(job.connection, job.setup, job.sql);
     case 'open':
       return openCursor(job.connection, job.setup, job.sql, job.form);
+    case 'copy':
+      return copy(job.connection, job);
     case 'pull':
       return pull(job.cursor, job.slot, job.maxRows);
     case 'close':

@@ -81,6 +81,23 @@ export interface EngineStats {
   readonly catalogs: number;
 }
 
+/** A column of a Parquet file: the result column number `from` cast to `type`, or NULL. */
+export interface StoredColumn {
+  readonly name: string;
+  /** Goes into SQL as it is. */
+  readonly type: string;
+  readonly from: number | null;
+}
+
+export interface CopyJob {
+  /** SELECTs of the same width; their rows follow each other. */
+  readonly statements: readonly string[];
+  /** null: the columns of the first statement, in types that Parquet keeps. */
+  readonly columns: readonly StoredColumn[] | null;
+  /** Of a new file in a directory of the engine's connections. */
+  readonly path: string;
+}
+
 /** The worker's instance: sandboxed to its connections, locked. */
 export interface Engine extends AsyncDisposable {
   /**
@@ -89,6 +106,11 @@ export interface Engine extends AsyncDisposable {
    * Rejects with sql.runtime, sql.type, limit.*, storage.unavailable, request.cancelled, request.unimplemented.
    */
   run(catalog: PlanCatalog, sql: string, signal: AbortSignal, form?: WireForm): Promise<BatchSource>;
+  /**
+   * Writes SELECTs of a private catalog to a Parquet file; `signal` interrupts it and leaves part of a file.
+   * Rejects as `run` does, and with sql.binding when the statements have not the columns asked for.
+   */
+  copyTo(catalog: PlanCatalog, job: CopyJob, signal: AbortSignal): Promise<{ readonly rows: number }>;
   /** The columns of a trusted relation text. Rejects with storage.unavailable. */
   columns(relation: string): Promise<readonly ColumnInfo[]>;
   stats(): EngineStats;
