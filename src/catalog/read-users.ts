@@ -1,4 +1,4 @@
-/** users.yaml: people with a scrypt hash, groups and attributes. */
+/** users.yaml: people with a scrypt hash or a client certificate, groups and attributes. */
 import type { User } from '../model.ts';
 import { wordFault } from './identifiers.ts';
 import type { Problems } from './problems.ts';
@@ -6,25 +6,45 @@ import { readYaml, type YamlNode } from './yaml-node.ts';
 
 export const USERS_FILE = 'users.yaml';
 
+const CERTIFICATE_CHARACTERS_MAX = 500;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 export function readUsers(text: string, problems: Problems): readonly User[] {
   const root = readYaml(USERS_FILE, text, problems);
   const users = root?.fields(['users'], ['users']).get('users');
-  return (users?.entries() ?? []).flatMap(([name, node]) => readUser(name, node) ?? []);
+  const certificates = new Set<string>();
+  return (users?.entries() ?? []).flatMap(([name, node]) => readUser(name, node, certificates) ?? []);
 }
 
-function readUser(name: string, node: YamlNode): User | undefined {
+function readUser(name: string, node: YamlNode, certificates: Set<string>): User | undefined {
   const fault = wordFault(name);
   if (fault !== null) node.problem(fault);
-  const fields = node.fields(['passwordHash', 'groups', 'attributes'], ['passwordHash']);
-  const passwordHash = fields.get('passwordHash')?.text();
-  if (passwordHash !== undefined && !isScryptHash(passwordHash))
-    fields.get('passwordHash')?.problem('write scrypt$N$r$p$salt$hash, salt and hash in base64');
+  const fields = node.fields(['passwordHash', 'certificate', 'groups', 'attributes'], ['passwordHash']);
+  const passwordHash = readPasswordHash(fields.get('passwordHash'));
+  const certificate = readCertificate(fields.get('certificate'), certificates);
   const groups = fields.get('groups')?.texts() ?? [];
   for (const group of groups) if (wordFault(group) !== null) fields.get('groups')?.problem(wordFault(group) ?? '');
   const attributes = Object.fromEntries((fields.get('attributes')?.entries() ?? []).map(([key, value]) => [key, readValues(key, value)]));
-  return passwordHash === undefined ? undefined : { name, passwordHash, groups: [...new Set(groups)], attributes };
+  if (passwordHash === undefined) return undefined;
+  return { name, passwordHash, ...(certificate === undefined ? {} : { certificate }), groups: [...new Set(groups)], attributes };
+}
+
+/** `none` has to be written: a password must not get lost by a slip. */
+function readPasswordHash(node: YamlNode | undefined): string | undefined {
+  const text = node?.text();
+  if (text === 'none') return '';
+  if (text !== undefined && !isScryptHash(text)) node?.problem('write scrypt$N$r$p$salt$hash, salt and hash in base64, or none');
+  return text;
+}
+
+/** Two users of one certificate could not be told apart. */
+function readCertificate(node: YamlNode | undefined, seen: Set<string>): string | undefined {
+  const text = node?.text();
+  if (text === undefined) return undefined;
+  if (text.trim() === '' || text.length > CERTIFICATE_CHARACTERS_MAX) node?.problem('write a URI or the common name of the certificate');
+  if (seen.has(text)) node?.problem('another user has this certificate');
+  seen.add(text);
+  return text;
 }
 
 /** One value or a list of them; numbers stay as they are written. */

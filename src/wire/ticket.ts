@@ -31,9 +31,16 @@ export interface PreparedHandle {
 
 export interface SessionToken {
   readonly subject: string;
+  /** Unused until then, it is over. */
   readonly expiresAtMs: number;
-  /** Digest of the user's password hash. */
+  /** Over then, however much it is used. */
+  readonly endsAtMs: number;
+  /** What it was made from, e.g. `password`. */
+  readonly origin: string;
+  /** Digest of what it was made from. */
   readonly credential: Uint8Array;
+  /** JSON of groups and attributes, for subjects that no policy file describes; else empty. */
+  readonly facts: string;
 }
 
 const ticketCodec: Codec = codec('sluice.Ticket');
@@ -109,7 +116,14 @@ export function encodeSession(token: SessionToken): Uint8Array {
 
 export function decodeSession(bytes: Uint8Array): SessionToken {
   const fields = sessionCodec.decode(bytes, 'ticket.invalid');
-  return { subject: fields.string('subject'), expiresAtMs: fields.number('expiresAtMs'), credential: fields.bytes('credential') };
+  return {
+    subject: fields.string('subject'),
+    expiresAtMs: fields.number('expiresAtMs'),
+    endsAtMs: fields.number('endsAtMs'),
+    origin: fields.string('origin'),
+    credential: fields.bytes('credential'),
+    facts: fields.string('facts'),
+  };
 }
 
 function readTask(fields: Fields): Task {

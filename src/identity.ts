@@ -1,0 +1,44 @@
+/** Who may come in, as the settings say: TLS, passwords, tokens and an OpenID provider, over the users of the policy in force. */
+import { join } from 'node:path';
+import { type Authenticator, createAuthenticator, createTokenStore, createTokens, type OidcOptions, type Tokens } from './auth/index.ts';
+import type { Config } from './config.ts';
+import { createTlsCredentials, type TlsCredentials } from './flight/index.ts';
+import type { Logger } from './log.ts';
+import type { Metadata } from './metadata.ts';
+import type { Snapshot } from './model.ts';
+import type { Sealer } from './wire/index.ts';
+
+export interface Identity {
+  readonly authenticator: Authenticator;
+  readonly tokens: Tokens;
+}
+
+/** Rejects with auth.unavailable when the stored tokens do not read. */
+export async function openIdentity(config: Config, metadata: Metadata, sealer: Sealer, logger: Logger): Promise<Identity> {
+  const tokens = openTokens(config);
+  const retain = ({ users }: Snapshot): Promise<void> => tokens.retain(users.map(({ name }) => name));
+  await retain(metadata.current().snapshot);
+  metadata.watch((snapshot) => {
+    retain(snapshot).catch((error: unknown) => logger.error({ err: error }, 'the tokens of removed users were not removed'));
+  });
+  const { sessionTtlMs, sessionMaxMs } = config;
+  const users = (): Snapshot['users'] => metadata.current().snapshot.users;
+  return { tokens, authenticator: createAuthenticator({ users, sealer, sessionTtlMs, sessionMaxMs, tokens, oidc: oidcOptions(config) }) };
+}
+
+/** The command line works on the same file. */
+export function openTokens({ stateDirectory, tokenTtlMs, tokenTtlMaxMs }: Config): Tokens {
+  return createTokens(createTokenStore(join(stateDirectory, 'tokens.json')), { ttlMs: tokenTtlMs, ttlMaxMs: tokenTtlMaxMs });
+}
+
+/** null without TLS. Rejects with config.invalid. */
+export async function openTls({ tlsCertificate, tlsKey, tlsClientAuthority }: Config, logger: Logger): Promise<TlsCredentials | null> {
+  if (tlsCertificate === null || tlsKey === null) return null;
+  return createTlsCredentials({ certificateFile: tlsCertificate, keyFile: tlsKey, clientAuthorityFile: tlsClientAuthority, logger });
+}
+
+function oidcOptions(config: Config): OidcOptions | null {
+  const { oidcIssuer: issuer, oidcAudiences: audiences, oidcJwksUrl: jwksUrl, clockSkewMs, oidcGraceMs: graceMs } = config;
+  const claims = { subject: config.oidcSubjectClaim, groups: config.oidcGroupsClaims, attributes: config.oidcAttributes };
+  return issuer === null ? null : { issuer, audiences, jwksUrl, claims, clockSkewMs, graceMs };
+}
