@@ -39,6 +39,7 @@ export type ErrorCode =
   | 'sql.limit'
   | 'sql.runtime'
   | 'sql.type'
+  | 'sql.parameter'
   | 'dataset.unknown'
   | 'dataset.exists'
   | 'dataset.changed'
@@ -51,6 +52,7 @@ export type ErrorCode =
   | 'session.expired'
   | 'request.malformed'
   | 'request.unimplemented'
+  | 'service.unknown'
   | 'request.cancelled'
   | 'request.deadline'
   | 'limit.busy'
@@ -105,6 +107,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
     doc: 'An expression of the statement failed on the data. The value is in the audit log only.',
   },
   'sql.type': { status: 'UNIMPLEMENTED', log: 'info', doc: 'A result column has a type that has no Arrow mapping. Cast it.' },
+  'sql.parameter': {
+    status: 'INVALID_ARGUMENT',
+    log: 'info',
+    doc: 'A parameter of the statement is missing, or its value does not fit the type that the statement needs.',
+  },
   'dataset.unknown': { status: 'NOT_FOUND', log: 'info', doc: 'The dataset does not exist or may not be read. Both look the same.' },
   'dataset.exists': { status: 'ALREADY_EXISTS', log: 'info', doc: 'There is already a table of that name. Drop or replace it.' },
   'dataset.changed': { status: 'ABORTED', log: 'info', doc: 'The table changed while something was written to it. Try again.' },
@@ -125,6 +132,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   },
   'request.malformed': { status: 'INVALID_ARGUMENT', log: 'info', doc: 'The request is not a valid Flight SQL message.' },
   'request.unimplemented': { status: 'UNIMPLEMENTED', log: 'debug', doc: 'The command is part of Flight SQL but not of this server.' },
+  'service.unknown': { status: 'NOT_FOUND', log: 'debug', doc: 'A health check asks about a service that is not here.' },
   'request.cancelled': { status: 'CANCELLED', log: 'debug', doc: 'The client cancelled the request.' },
   'request.deadline': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The deadline that the client set has passed.' },
   'limit.busy': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'Too many queries run at once. Try again.' },

@@ -1,19 +1,30 @@
-/** DoAction and ListActions: prepared statements with stateless handles, and the end of a session. */
+/** DoAction and ListActions: prepared statements with stateless handles, sessions, cancel and renew. */
 import { fail } from '../errors.ts';
 import {
-  commandName,
+  type CancelStatus,
   decodeAction,
+  decodeCancelFlightInfo,
+  decodeCancelQuery,
+  decodeClosePrepared,
+  decodeCommand,
   decodeCreatePrepared,
-  decodeFlightData,
+  decodeRenewEndpoint,
   encapsulatedSchema,
   encodeActionType,
+  encodeCancelFlightInfo,
+  encodeCancelQuery,
+  encodeEndpoint,
   encodePreparedStatement,
   encodeResult,
-  encodeSessionClosed,
+  encodeTaskTicket,
+  type ReturnedInfo,
 } from '../wire/index.ts';
-import { refuseCommand, refuseTransaction, type Services, SINGLE } from './commands.ts';
+import { METADATA_TTL_MS, optionsOf } from './commands.ts';
+import { pollOf } from './poll.ts';
+import { isQuery, refuseTransaction } from './request.ts';
 import type { Rpc } from './rpc.ts';
 import { unimplemented } from './stream.ts';
+import type { Services } from './types.ts';
 
 interface ActionSpec {
   readonly doc: string;
@@ -21,18 +32,39 @@ interface ActionSpec {
 }
 
 const ACTIONS: Readonly<Record<string, ActionSpec>> = {
-  CreatePreparedStatement: { doc: 'Checks a statement and returns a handle and its result schema.', run: createPrepared },
-  // Handles are not stored, so there is nothing to close, whatever the handle.
-  ClosePreparedStatement: { doc: 'Accepts any handle; handles expire by themselves.', run: async () => {} },
-  CloseSession: { doc: 'Ends the session of the client; its bearer token expires by itself.', run: closeSession },
+  CreatePreparedStatement: { doc: 'Checks a statement and returns a handle, its result schema and its parameters.', run: createPrepared },
+  ClosePreparedStatement: { doc: 'Accepts any handle; handles expire by themselves.', run: closePrepared },
+  CancelFlightInfo: { doc: 'Ends what runs for a flight info, and refuses its tickets from now on.', run: cancelFlightInfo },
+  CancelQuery: { doc: 'As CancelFlightInfo, for older clients.', run: cancelQuery },
+  RenewFlightEndpoint: { doc: 'Gives the ticket of an endpoint a later end.', run: renewEndpoint },
+  SetSessionOptions: {
+    doc: 'Sets options of the session that the cookie names: catalog, schema, endpoints, strings, enums, compression.',
+    run: (services, rpc, body) => services.sessions.set(rpc, body),
+  },
+  GetSessionOptions: { doc: 'The options of the session.', run: (services, rpc, body) => services.sessions.get(rpc, body) },
+  CloseSession: {
+    doc: 'Ends the session of the client; its bearer token expires by itself.',
+    run: (services, rpc) => services.sessions.close(rpc),
+  },
+};
+
+/** Actions of Flight SQL that this server does not have, and what to do instead. */
+const REFUSED: Readonly<Record<string, readonly [what: string, why: string]>> = {
+  BeginTransaction: ['a transaction', 'each statement is its own; connect with autocommit'],
+  EndTransaction: ['a transaction', 'each statement is its own; connect with autocommit'],
+  BeginSavepoint: ['a savepoint', 'each statement is its own; connect with autocommit'],
+  EndSavepoint: ['a savepoint', 'each statement is its own; connect with autocommit'],
+  CreatePreparedSubstraitPlan: ['Substrait', 'send SQL'],
 };
 
 export async function doAction(services: Services, rpc: Rpc): Promise<void> {
   const action = decodeAction(await rpc.request());
-  const known = Object.hasOwn(ACTIONS, action.type) ? ACTIONS[action.type] : undefined;
   // The type is the client's own text: only an identifier goes into records and errors.
   const name = /^\w{1,64}$/.test(action.type) ? action.type : 'the action';
   rpc.audit.add({ command: name });
+  const known = Object.hasOwn(ACTIONS, action.type) ? ACTIONS[action.type] : undefined;
+  const refused = Object.hasOwn(REFUSED, action.type) ? REFUSED[action.type] : undefined;
+  if (refused !== undefined) unimplemented(...refused);
   await (known ?? unimplemented(name)).run(services, rpc, action.body);
 }
 
@@ -40,30 +72,56 @@ export async function listActions(rpc: Rpc): Promise<void> {
   for (const [type, { doc }] of Object.entries(ACTIONS)) await rpc.send(encodeActionType(type, doc));
 }
 
-/** Nothing is written; the error names the command that was tried. */
-export async function doPut(rpc: Rpc): Promise<void> {
-  const name = commandName(putCommand(await rpc.request()));
-  rpc.audit.add({ command: name });
-  if (name === 'CommandPreparedStatementQuery') unimplemented('binding parameters', 'write the values into the statement');
-  refuseCommand(name);
-}
-
-function putCommand(first: Uint8Array): Uint8Array {
-  const { descriptor } = decodeFlightData(first);
-  return descriptor?.kind === 'command' ? descriptor.bytes : fail('request.malformed', 'the first message names no command');
-}
-
 async function createPrepared(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
   const { sql, transaction } = decodeCreatePrepared(body);
   if (transaction) refuseTransaction();
   rpc.audit.add({ statement: sql });
-  const { handle, schema, parameters, audit } = await services.planner.prepare({ principal: rpc.principal, sql, options: SINGLE });
+  const request = { principal: rpc.principal, sql, options: optionsOf(services, rpc) };
+  const { handle, schema, parameters, audit } = await services.planner.prepare(request);
   rpc.audit.add(audit);
   const datasetSchema = schema === null ? new Uint8Array(0) : encapsulatedSchema(schema);
-  const parameterSchema = encapsulatedSchema(parameters);
-  await rpc.send(encodeResult(encodePreparedStatement({ handle, datasetSchema, parameterSchema })));
+  const prepared = { handle, datasetSchema, parameterSchema: encapsulatedSchema(parameters), isUpdate: schema === null };
+  await rpc.send(encodeResult(encodePreparedStatement(prepared)));
 }
 
-async function closeSession(_services: Services, rpc: Rpc): Promise<void> {
-  await rpc.send(encodeResult(encodeSessionClosed()));
+/** Handles are not stored, so that there is nothing to close but what was bound to an old one. */
+async function closePrepared(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
+  services.bindings.forget(rpc.principal.subject, decodeClosePrepared(body));
+}
+
+async function cancelFlightInfo(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
+  await rpc.send(encodeResult(encodeCancelFlightInfo(await cancel(services, rpc, decodeCancelFlightInfo(body)))));
+}
+
+async function cancelQuery(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
+  await rpc.send(encodeResult(encodeCancelQuery(await cancel(services, rpc, decodeCancelQuery(body)))));
+}
+
+/** Questions about the catalog have nothing to cancel. */
+async function cancel(services: Services, rpc: Rpc, info: ReturnedInfo): Promise<CancelStatus> {
+  const pending = pollOf(services, rpc, info.appMetadata);
+  let cancelled = pending !== null && services.polls.cancel(rpc.principal.subject, pending.pollId);
+  for (const ticket of info.tickets) {
+    const sealed = sealedTask(ticket);
+    if (sealed !== null && (await services.worker.cancel(sealed, rpc.principal))) cancelled = true;
+  }
+  return cancelled ? 'cancelled' : 'notCancellable';
+}
+
+async function renewEndpoint(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
+  const { ticket, appMetadata } = decodeRenewEndpoint(body);
+  const sealed = sealedTask(ticket);
+  const renewed = sealed === null ? null : await services.planner.renew(sealed, rpc.principal);
+  const endpoint =
+    renewed === null
+      ? { ticket, expiresAtMs: services.now() + METADATA_TTL_MS }
+      : { ticket: encodeTaskTicket(renewed.ticket), expiresAtMs: renewed.expiresAtMs };
+  await rpc.send(encodeResult(encodeEndpoint({ ...endpoint, appMetadata })));
+}
+
+/** null for a question about the catalog, which holds nothing sealed. */
+function sealedTask(ticket: Uint8Array): Uint8Array | null {
+  const command = decodeCommand(ticket, 'ticket.invalid');
+  if (command.kind === 'task') return command.sealed;
+  return isQuery(command) || command.kind === 'unsupported' ? fail('ticket.invalid', 'the ticket was not made by this cluster') : null;
 }

@@ -1,10 +1,10 @@
 /** GetFlightInfo, GetSchema and DoGet: each Flight SQL command → planner, worker or catalog. */
 import { Schema } from 'apache-arrow';
 import { fail } from '../errors.ts';
-import { PLAIN_FORM } from '../model.ts';
-import type { Plan, Planner, ResultOptions } from '../planner/index.ts';
+import type { Plan, ResultOptions } from '../planner/index.ts';
 import {
   commandName,
+  type Descriptor,
   decodeCommand,
   decodeDescriptor,
   decodeTicketMessage,
@@ -12,47 +12,32 @@ import {
   encodeFlightInfo,
   encodeSchemaResult,
   encodeTaskTicket,
+  type FlightInfo,
   type MetadataCommand,
-  type SqlCommand,
 } from '../wire/index.ts';
-import type { Worker } from '../worker/index.ts';
 import { sourceOf } from './arrow-rows.ts';
 import { metadataResult, metadataSchema } from './metadata.ts';
+import { isQuery, type QueryCommand, readRequest } from './request.ts';
+import { resultOptions } from './result-options.ts';
 import type { Rpc } from './rpc.ts';
-import type { InfoValue } from './sql-info.ts';
-import { unimplemented } from './stream.ts';
+import type { Services } from './types.ts';
 
-export interface Services {
-  readonly planner: Planner;
-  readonly worker: Worker;
-  readonly sqlInfo: ReadonlyMap<number, InfoValue>;
-}
-
-export const SINGLE: ResultOptions = { schema: null, form: PLAIN_FORM, endpointsMax: 1, readsInOrder: true };
-
-/** What a query command asks for; metadata commands need no plan. */
-type QueryCommand = Extract<SqlCommand, { kind: 'statement' | 'prepared' }>;
-
-const WRITES: ReadonlySet<string> = new Set(['CommandStatementUpdate', 'CommandPreparedStatementUpdate', 'CommandStatementIngest']);
+/** Good for as long as one likes, for it holds the question only. */
+export const METADATA_TTL_MS = 3600_000;
 
 export async function getFlightInfo(services: Services, rpc: Rpc): Promise<void> {
   const descriptor = await rpc.request();
-  const bytes = commandBytes(descriptor);
-  const command = readCommand(rpc, bytes);
-  if (isQuery(command)) {
-    const plan = await planQuery(services.planner, rpc, command);
-    const endpoints = plan.tickets.map((ticket) => ({ ticket: encodeTaskTicket(ticket), expiresAtMs: plan.expiresAtMs }));
-    await rpc.send(encodeFlightInfo({ descriptor, schema: encapsulatedSchema(plan.schema), endpoints, ordered: plan.ordered }));
-    return;
-  }
-  // The command itself is the ticket: DoGet answers it for whoever redeems it.
-  const schema = encapsulatedSchema(metadataSchema(command));
-  await rpc.send(encodeFlightInfo({ descriptor, schema, endpoints: [{ ticket: bytes }], ordered: true }));
+  const decoded = decodeDescriptor(descriptor);
+  const request = readRequest(rpc, decoded);
+  if (!isQuery(request)) return await rpc.send(encodeFlightInfo(metadataInfo(services, descriptor, decoded, request)));
+  const plan = await planQuery(services, rpc, request);
+  rpc.audit.add(plan.audit);
+  await rpc.send(encodeFlightInfo(queryInfo(descriptor, plan)));
 }
 
 export async function getSchema(services: Services, rpc: Rpc): Promise<void> {
-  const command = readCommand(rpc, commandBytes(await rpc.request()));
-  const schema = isQuery(command) ? await querySchema(services.planner, rpc, command) : metadataSchema(command);
+  const request = readRequest(rpc, decodeDescriptor(await rpc.request()));
+  const schema = isQuery(request) ? await querySchema(services, rpc, request) : metadataSchema(request);
   await rpc.send(encodeSchemaResult(encapsulatedSchema(schema)));
 }
 
@@ -61,57 +46,58 @@ export async function doGet(services: Services, rpc: Rpc): Promise<void> {
   const command = decodeCommand(bytes, 'ticket.invalid');
   rpc.audit.add({ command: commandName(bytes, 'ticket.invalid') });
   if (command.kind === 'task') {
-    const { task, source } = await services.worker.redeem(command.sealed, rpc.principal, rpc.signal);
+    const { task, source, ended } = await services.worker.redeem(command.sealed, rpc.principal, rpc.signal);
     rpc.audit.add(task);
-    await rpc.sendBatches(source);
-    return;
+    return await rpc.sendBatches(source, ended);
   }
   if (isQuery(command) || command.kind === 'unsupported') fail('ticket.invalid', 'the ticket was not made by this cluster');
   const catalog = await services.planner.visibleCatalog(rpc.principal);
   await rpc.sendBatches(sourceOf(metadataResult(command, catalog, services.sqlInfo)));
 }
 
-/** Says by name what is not served. */
-export function refuseCommand(name: string): never {
-  return WRITES.has(name) ? unimplemented(name, 'this server reads only') : unimplemented(name);
+/** Rejects with what the planner says; the statement is on record also then. */
+export async function planQuery(services: Services, rpc: Rpc, command: QueryCommand): Promise<Plan> {
+  const options = optionsOf(services, rpc);
+  const { principal } = rpc;
+  if (command.kind === 'prepared')
+    return await services.planner.planPrepared(services.bindings.latest(principal.subject, command.handle), principal, options);
+  rpc.audit.add({ statement: command.sql });
+  return await services.planner.plan({ principal, sql: command.sql, options });
 }
 
-export function refuseTransaction(): never {
-  return unimplemented('a transaction', 'this server reads only');
+/** What this caller wants of results. Throws session.expired, request.malformed. */
+export function optionsOf(services: Services, rpc: Rpc): ResultOptions {
+  return resultOptions({
+    userAgent: rpc.headers('user-agent')[0] ?? '',
+    header: (name) => rpc.headers(`x-sluice-${name}`)[0],
+    session: services.sessions.use(rpc),
+  });
 }
 
-function commandBytes(descriptor: Uint8Array): Uint8Array {
-  const decoded = decodeDescriptor(descriptor);
-  return decoded.kind === 'command' ? decoded.bytes : fail('request.malformed', 'the flight descriptor holds no command');
+export function queryInfo(descriptor: Uint8Array, plan: Plan): FlightInfo {
+  return {
+    descriptor,
+    schema: encapsulatedSchema(plan.schema),
+    endpoints: plan.tickets.map((ticket) => ({ ticket: encodeTaskTicket(ticket), expiresAtMs: plan.expiresAtMs })),
+    ordered: plan.ordered,
+    appMetadata: Buffer.from(JSON.stringify({ queryId: plan.queryId, epoch: plan.audit.epoch })),
+  };
 }
 
-function readCommand(rpc: Rpc, bytes: Uint8Array): QueryCommand | MetadataCommand {
-  const name = commandName(bytes);
-  rpc.audit.add({ command: name });
-  const command = decodeCommand(bytes);
-  if (command.kind === 'unsupported' || command.kind === 'task') return refuseCommand(name);
-  if (command.kind === 'statement' && command.transaction) return refuseTransaction();
-  return command;
+/** The command itself is the ticket: DoGet answers it for whoever redeems it. */
+export function metadataInfo(services: Services, descriptor: Uint8Array, decoded: Descriptor, command: MetadataCommand): FlightInfo {
+  const ticket = decoded.kind === 'command' ? decoded.bytes : fail('server.internal', 'internal error', 'a path is no metadata command');
+  const endpoints = [{ ticket, expiresAtMs: services.now() + METADATA_TTL_MS }];
+  return { descriptor, schema: encapsulatedSchema(metadataSchema(command)), endpoints, ordered: true };
 }
 
-async function planQuery(planner: Planner, rpc: Rpc, command: QueryCommand): Promise<Plan> {
+async function querySchema(services: Services, rpc: Rpc, command: QueryCommand): Promise<Schema> {
+  const options = optionsOf(services, rpc);
   const { principal } = rpc;
   if (command.kind === 'statement') rpc.audit.add({ statement: command.sql });
-  const plan =
+  const schema =
     command.kind === 'statement'
-      ? await planner.plan({ principal, sql: command.sql, options: SINGLE })
-      : await planner.planPrepared(command.handle, principal, SINGLE);
-  rpc.audit.add(plan.audit);
-  return plan;
-}
-
-async function querySchema(planner: Planner, rpc: Rpc, command: QueryCommand): Promise<Schema> {
-  const { principal } = rpc;
-  if (command.kind === 'prepared') return (await planner.schemaOfPrepared(command.handle, principal, SINGLE)) ?? new Schema([]);
-  rpc.audit.add({ statement: command.sql });
-  return (await planner.schemaOf({ principal, sql: command.sql, options: SINGLE })) ?? new Schema([]);
-}
-
-function isQuery(command: SqlCommand): command is QueryCommand {
-  return command.kind === 'statement' || command.kind === 'prepared';
+      ? await services.planner.schemaOf({ principal, sql: command.sql, options })
+      : await services.planner.schemaOfPrepared(services.bindings.latest(principal.subject, command.handle), principal, options);
+  return schema ?? new Schema([]);
 }

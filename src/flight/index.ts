@@ -3,7 +3,6 @@
  * Decides nothing: authentication, policy and SQL live below. One audit record per request, on every exit.
  * Sizes are bytes, times milliseconds. Errors become gRPC statuses by the registry in errors.ts.
  */
-export type { Services } from './commands.ts';
 export { createTlsCredentials, type TlsCredentials } from './credentials.ts';
 export { answerHandshake } from './handshake.ts';
 export { limitPlanning } from './planning-limit.ts';
@@ -12,3 +11,4 @@ export type { FlightMethod, FlightServer, FlightServerOptions } from './server.t
 export { createFlightServer } from './server.ts';
 export { type SqlMethodsOptions, sqlMethods } from './sql-methods.ts';
 export { unimplemented } from './stream.ts';
+export type { Services } from './types.ts';

@@ -3,6 +3,7 @@ import type { Schema } from 'apache-arrow';
 import type { VisibleCatalog, VisibleTable } from '../planner/index.ts';
 import { encapsulatedSchema, type IpcMessages, type MetadataCommand, type TableFilter } from '../wire/index.ts';
 import { type Cell, rowsToIpc } from './arrow-rows.ts';
+import { foreignKeyRows, primaryKeyRows } from './keys.ts';
 import {
   CATALOGS,
   DB_SCHEMAS,
@@ -40,7 +41,7 @@ export function metadataSchema(command: MetadataCommand): Schema {
   }
 }
 
-/** Sorted as Flight SQL asks. Keys are not known to the catalog, so their tables are empty. */
+/** Sorted as Flight SQL asks. */
 export function metadataResult(command: MetadataCommand, catalog: VisibleCatalog, infos: ReadonlyMap<number, InfoValue>): IpcMessages {
   if (command.kind === 'sqlInfo') return sqlInfo(infos, command.codes);
   if (command.kind === 'xdbcTypes') return xdbcTypes(command.dataType);
@@ -58,8 +59,9 @@ function rowsOf(command: Exclude<MetadataCommand, { kind: 'sqlInfo' | 'xdbcTypes
     case 'tableTypes':
       return TABLE_TYPE_NAMES.map((type) => [type]);
     case 'primaryKeys':
+      return primaryKeyRows(command.table, catalog);
     case 'foreignKeys':
-      return [];
+      return foreignKeyRows(command.primary, command.foreign, catalog);
   }
 }
 

@@ -37,9 +37,18 @@ const NUMERIC_FUNCTIONS: readonly string[] = ['ABS', 'CEILING', 'EXP', 'FLOOR', 
 const TEXT_FUNCTIONS: readonly string[] = ['CONCAT', 'LENGTH', 'LOWER', 'LTRIM', 'REPLACE', 'RTRIM', 'SUBSTRING', 'TRIM', 'UPPER'];
 const TIME_FUNCTIONS: readonly string[] = ['CURRENT_DATE', 'DATE_DIFF', 'DATE_PART', 'DATE_TRUNC', 'EXTRACT', 'MONTH', 'YEAR'];
 
-/** The values of one server version, by code. */
-export function sqlInfoValues(version: string): ReadonlyMap<number, InfoValue> {
-  return new Map<number, InfoValue>([...serverValues(version), ...flags(), ...limits(), ...bitmasks(), ...texts()]);
+export interface ServerFacts {
+  /** Of Sluice. */
+  readonly version: string;
+  /** How long a prepared handle is good, milliseconds; 0 = not known. */
+  readonly preparedTtlMs: number;
+  /** Longest statement; 0 = not known. */
+  readonly statementBytesMax: number;
+}
+
+/** The values of one server, by code. */
+export function sqlInfoValues(facts: ServerFacts): ReadonlyMap<number, InfoValue> {
+  return new Map<number, InfoValue>([...serverValues(facts), ...flags(), ...limits(facts), ...bitmasks(), ...texts()]);
 }
 
 /** Empty `codes` asks for all; unknown ones are left out. */
@@ -54,29 +63,32 @@ export function sqlInfo(values: ReadonlyMap<number, InfoValue>, codes: readonly 
   ]);
 }
 
-function* serverValues(version: string): Iterable<[number, InfoValue]> {
+function* serverValues({ version, preparedTtlMs }: ServerFacts): Iterable<[number, InfoValue]> {
   yield [0, { child: 'text', value: 'Sluice' }];
   yield [1, { child: 'text', value: version }];
   yield [2, { child: 'text', value: ARROW_VERSION }];
   yield [6, { child: 'text', value: '' }];
   yield [7, { child: 'text', value: '' }];
-  // No transactions and no timeouts: an own value would make clients begin transactions.
-  for (const code of [8, 100, 101]) yield [code, { child: 'bitmask', value: 0 }];
+  // No transactions: any other value would make clients begin them.
+  for (const code of [8, 101]) yield [code, { child: 'bitmask', value: 0 }];
+  yield [100, { child: 'bitmask', value: Math.min(preparedTtlMs, 2 ** 31 - 1) }];
 }
 
 function* flags(): Iterable<[number, InfoValue]> {
-  const yes = new Set([3, 4, 515, 516, 518, 520, 521, 523, 524, 532, 539]);
-  const no = [5, 9, 10, 11, 500, 501, 502, 506, 519, 527, 536, 537, 556, 563, 565, 566, 572, 573, 574, 575, 576];
+  // Not read-only (3), tables can be made (502) and filled (10): in the scratch schema. Every table listed can be read (506).
+  const yes = new Set([4, 9, 10, 502, 506, 515, 516, 518, 520, 521, 523, 524, 532, 539]);
+  const no = [3, 5, 11, 500, 501, 519, 527, 536, 537, 556, 563, 565, 566, 572, 573, 574, 575, 576];
   for (const code of [...yes, ...no]) yield [code, { child: 'bool', value: yes.has(code) }];
 }
 
-function* limits(): Iterable<[number, InfoValue]> {
+function* limits({ statementBytesMax }: ServerFacts): Iterable<[number, InfoValue]> {
   yield [503, { child: 'bigint', value: CASE_INSENSITIVE }];
   yield [505, { child: 'bigint', value: CASE_INSENSITIVE }];
   yield [507, { child: 'bigint', value: NULLS_AT_END }];
   yield [562, { child: 'bigint', value: 0n }];
   // 0 = no limit known.
-  for (let code = 541; code <= 561; code++) if (code !== 556) yield [code, { child: 'bigint', value: 0n }];
+  for (let code = 541; code <= 561; code++) if (code !== 556 && code !== 557) yield [code, { child: 'bigint', value: 0n }];
+  yield [557, { child: 'bigint', value: BigInt(statementBytesMax) }];
 }
 
 function* bitmasks(): Iterable<[number, InfoValue]> {

@@ -2,33 +2,70 @@
 import type { Planner } from '../planner/index.ts';
 import type { Sealer } from '../wire/index.ts';
 import type { Worker } from '../worker/index.ts';
-import { doAction, doPut, listActions } from './actions.ts';
-import { doGet, getFlightInfo, getSchema, type Services } from './commands.ts';
+import { doAction, listActions } from './actions.ts';
+import { createBindings } from './bindings.ts';
+import { doGet, getFlightInfo, getSchema } from './commands.ts';
+import { doExchange } from './exchange.ts';
+import { listFlights } from './flights.ts';
 import { answerHandshake } from './handshake.ts';
+import { pollFlightInfo } from './poll.ts';
+import { createPolls } from './polls.ts';
+import { doPut } from './put.ts';
 import type { RpcHandler } from './rpc.ts';
 import type { FlightMethod } from './server.ts';
+import { createSessions } from './session-options.ts';
 import { sqlInfoValues } from './sql-info.ts';
+import type { Services } from './types.ts';
 
 export interface SqlMethodsOptions {
   readonly planner: Planner;
   readonly worker: Worker;
-  /** Seals session options and poll descriptors. */
+  /** Seals session options and the descriptors of pending polls. */
   readonly sealer: Sealer;
   /** Of Sluice, as GetSqlInfo tells it. */
   readonly version: string;
+  /** How long a prepared handle is good, for GetSqlInfo. */
+  readonly preparedTtlMs?: number;
+  /** Longest statement, for GetSqlInfo. */
+  readonly statementBytesMax?: number;
+  /** Session options last so long after their last use. Default: 30 minutes. */
+  readonly sessionIdleMs?: number;
+  /** Cookies go back over TLS only. Default: false. */
+  readonly secureCookies?: boolean;
+  readonly now?: () => number;
 }
 
+const SESSION_IDLE_MS = 30 * 60_000;
+
 /** The methods for `createFlightServer`. */
-export function sqlMethods(options: SqlMethodsOptions): Readonly<Partial<Record<FlightMethod, RpcHandler>>> {
-  const { planner, worker } = options;
-  const services: Services = { planner, worker, sqlInfo: sqlInfoValues(options.version) };
+export function sqlMethods(options: SqlMethodsOptions): Readonly<Record<FlightMethod, RpcHandler>> {
+  const services = createServices(options);
   return {
     Handshake: answerHandshake,
+    ListFlights: (rpc) => listFlights(services, rpc),
     GetFlightInfo: (rpc) => getFlightInfo(services, rpc),
+    PollFlightInfo: (rpc) => pollFlightInfo(services, rpc),
     GetSchema: (rpc) => getSchema(services, rpc),
     DoGet: (rpc) => doGet(services, rpc),
+    DoPut: (rpc) => doPut(services, rpc),
+    DoExchange: doExchange,
     DoAction: (rpc) => doAction(services, rpc),
     ListActions: listActions,
-    DoPut: doPut,
+  };
+}
+
+function createServices(options: SqlMethodsOptions): Services {
+  const { planner, worker, sealer, version, preparedTtlMs = 0, statementBytesMax = 0 } = options;
+  const { sessionIdleMs: idleMs = SESSION_IDLE_MS, secureCookies: secure = false } = options;
+  const now = options.now ?? Date.now;
+  return {
+    planner,
+    worker,
+    sealer,
+    sqlInfo: sqlInfoValues({ version, preparedTtlMs, statementBytesMax }),
+    sessions: createSessions({ planner, sealer, idleMs, secure, now }),
+    bindings: createBindings(now),
+    polls: createPolls(now),
+    now,
   };
 }

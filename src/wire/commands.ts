@@ -1,4 +1,4 @@
-/** Flight SQL commands, tickets and action bodies: Any-packed protobufs ↔ plain values. Faults fail with request.malformed. */
+/** Flight SQL commands and tickets: Any-packed protobufs ↔ plain values. Faults fail with request.malformed. */
 import { type ErrorCode, fail } from '../errors.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
 
@@ -18,10 +18,17 @@ export type MetadataCommand =
   | { readonly kind: 'schemas'; readonly filter: TableFilter }
   | { readonly kind: 'tables'; readonly filter: TableFilter; readonly withSchema: boolean }
   | { readonly kind: 'tableTypes' }
-  | { readonly kind: 'primaryKeys' }
-  /** Exported, imported and cross-reference keys share one result schema. */
-  | { readonly kind: 'foreignKeys' }
+  | { readonly kind: 'primaryKeys'; readonly table: TableReference }
+  /** Exported keys name the side that is referenced, imported keys the side that refers, a cross reference both. */
+  | { readonly kind: 'foreignKeys'; readonly primary: TableReference | undefined; readonly foreign: TableReference | undefined }
   | { readonly kind: 'xdbcTypes'; readonly dataType: number | undefined };
+
+/** Exact names; absent = no filter, an empty catalog or schema asks for tables without one. */
+export interface TableReference {
+  readonly catalog: string | undefined;
+  readonly schema: string | undefined;
+  readonly table: string;
+}
 
 /** Absent = no filter; an empty catalog or schema asks for objects without one. */
 export interface TableFilter {
@@ -32,21 +39,12 @@ export interface TableFilter {
   readonly types: readonly string[];
 }
 
-export interface PreparedStatement {
-  readonly handle: Uint8Array;
-  /** Encapsulated IPC schemas. */
-  readonly datasetSchema: Uint8Array;
-  readonly parameterSchema: Uint8Array;
-}
-
-const PACKAGE = 'arrow.flight.protocol.sql';
-const URL_PREFIX = `type.googleapis.com/${PACKAGE}.`;
+export const SQL_PACKAGE = 'arrow.flight.protocol.sql';
+const URL_PREFIX = `type.googleapis.com/${SQL_PACKAGE}.`;
 
 const any: Codec = codec('google.protobuf.Any');
-const statementQuery: Codec = codec(`${PACKAGE}.CommandStatementQuery`);
-const createRequest: Codec = codec(`${PACKAGE}.ActionCreatePreparedStatementRequest`);
-const createResult: Codec = codec(`${PACKAGE}.ActionCreatePreparedStatementResult`);
-const taskTicket: Codec = codec(`${PACKAGE}.TicketStatementQuery`);
+const statementQuery: Codec = codec(`${SQL_PACKAGE}.CommandStatementQuery`);
+const taskTicket: Codec = codec(`${SQL_PACKAGE}.TicketStatementQuery`);
 
 const READERS: Readonly<Record<string, { readonly codec: Codec; readonly read: (fields: Fields) => SqlCommand }>> = {
   CommandStatementQuery: { codec: statementQuery, read: readStatement },
@@ -64,10 +62,22 @@ const READERS: Readonly<Record<string, { readonly codec: Codec; readonly read: (
     withSchema: fields.boolean('includeSchema'),
   })),
   CommandGetTableTypes: reader('CommandGetTableTypes', () => ({ kind: 'tableTypes' })),
-  CommandGetPrimaryKeys: reader('CommandGetPrimaryKeys', () => ({ kind: 'primaryKeys' })),
-  CommandGetExportedKeys: reader('CommandGetExportedKeys', () => ({ kind: 'foreignKeys' })),
-  CommandGetImportedKeys: reader('CommandGetImportedKeys', () => ({ kind: 'foreignKeys' })),
-  CommandGetCrossReference: reader('CommandGetCrossReference', () => ({ kind: 'foreignKeys' })),
+  CommandGetPrimaryKeys: reader('CommandGetPrimaryKeys', (fields) => ({ kind: 'primaryKeys', table: readTable(fields) })),
+  CommandGetExportedKeys: reader('CommandGetExportedKeys', (fields) => ({
+    kind: 'foreignKeys',
+    primary: readTable(fields),
+    foreign: undefined,
+  })),
+  CommandGetImportedKeys: reader('CommandGetImportedKeys', (fields) => ({
+    kind: 'foreignKeys',
+    primary: undefined,
+    foreign: readTable(fields),
+  })),
+  CommandGetCrossReference: reader('CommandGetCrossReference', (fields) => ({
+    kind: 'foreignKeys',
+    primary: readTable(fields, ['pkCatalog', 'pkDbSchema', 'pkTable']),
+    foreign: readTable(fields, ['fkCatalog', 'fkDbSchema', 'fkTable']),
+  })),
   CommandGetXdbcTypeInfo: reader('CommandGetXdbcTypeInfo', (fields) => ({
     kind: 'xdbcTypes',
     dataType: fields.optionalNumber('dataType'),
@@ -91,21 +101,8 @@ export function encodeTaskTicket(sealed: Uint8Array): Uint8Array {
   return pack('TicketStatementQuery', taskTicket.encode({ statementHandle: sealed }));
 }
 
-export function decodeCreatePrepared(body: Uint8Array): { sql: string; transaction: boolean } {
-  const { name, value } = unpack(body, 'request.malformed');
-  if (name !== 'ActionCreatePreparedStatementRequest') fail('request.malformed', 'not a valid CreatePreparedStatement body');
-  const fields = createRequest.decode(value);
-  return { sql: fields.string('query'), transaction: fields.bytes('transactionId').length > 0 };
-}
-
-/** `is_update` stays false: the server only reads. */
-export function encodePreparedStatement(prepared: PreparedStatement): Uint8Array {
-  const { handle, datasetSchema, parameterSchema } = prepared;
-  const result = createResult.encode({ preparedStatementHandle: handle, datasetSchema, parameterSchema });
-  return pack('ActionCreatePreparedStatementResult', result);
-}
-
-function unpack(bytes: Uint8Array, code: ErrorCode): { name: string; value: Uint8Array } {
+/** A Flight SQL message in its Any. */
+export function unpack(bytes: Uint8Array, code: ErrorCode): { name: string; value: Uint8Array } {
   const packed = any.decode(bytes, code);
   const url = packed.string('type_url');
   // The text after the prefix reaches the client in errors: only an identifier passes.
@@ -114,16 +111,21 @@ function unpack(bytes: Uint8Array, code: ErrorCode): { name: string; value: Uint
   return { name, value: packed.bytes('value') };
 }
 
-function pack(name: string, value: Uint8Array): Uint8Array {
+export function pack(name: string, value: Uint8Array): Uint8Array {
   return any.encode({ type_url: URL_PREFIX + name, value });
 }
 
 function reader(name: string, read: (fields: Fields) => SqlCommand): { codec: Codec; read: (fields: Fields) => SqlCommand } {
-  return { codec: codec(`${PACKAGE}.${name}`), read };
+  return { codec: codec(`${SQL_PACKAGE}.${name}`), read };
 }
 
 function readStatement(fields: Fields): SqlCommand {
   return { kind: 'statement', sql: fields.string('query'), transaction: fields.bytes('transactionId').length > 0 };
+}
+
+function readTable(fields: Fields, names: readonly [string, string, string] = ['catalog', 'dbSchema', 'table']): TableReference {
+  const [catalog, schema, table] = names;
+  return { catalog: fields.optionalString(catalog), schema: fields.optionalString(schema), table: fields.string(table) };
 }
 
 function readFilter(fields: Fields): TableFilter {

@@ -34,7 +34,6 @@ export interface Action {
 const PACKAGE = 'arrow.flight.protocol';
 const PATH_DESCRIPTOR = 1;
 const COMMAND_DESCRIPTOR = 2;
-const SESSION_CLOSED = 1;
 /** Not known before the query has run. */
 const UNKNOWN_TOTAL = -1;
 const NANOS_PER_MS = 1e6;
@@ -42,6 +41,7 @@ const EMPTY: Uint8Array = new Uint8Array(0);
 
 const descriptor: Codec = codec(`${PACKAGE}.FlightDescriptor`);
 const info: Codec = codec(`${PACKAGE}.FlightInfo`);
+const criteria: Codec = codec(`${PACKAGE}.Criteria`);
 const schemaResult: Codec = codec(`${PACKAGE}.SchemaResult`);
 const ticket: Codec = codec(`${PACKAGE}.Ticket`);
 const action: Codec = codec(`${PACKAGE}.Action`);
@@ -51,10 +51,24 @@ const handshakeResponse: Codec = codec(`${PACKAGE}.HandshakeResponse`);
 const putResult: Codec = codec(`${PACKAGE}.PutResult`);
 const basicAuth: Codec = codec(`${PACKAGE}.BasicAuth`);
 const result: Codec = codec(`${PACKAGE}.Result`);
-const closeSession: Codec = codec(`${PACKAGE}.CloseSessionResult`);
 
 export function decodeDescriptor(bytes: Uint8Array): Descriptor {
   return readDescriptor(descriptor.decode(bytes));
+}
+
+/** Fields of a descriptor that holds a command. */
+export function descriptorFields(command: Uint8Array): Readonly<Record<string, unknown>> {
+  return { type: COMMAND_DESCRIPTOR, cmd: command };
+}
+
+/** A whole FlightDescriptor message that names a dataset. */
+export function encodePathDescriptor(path: readonly string[]): Uint8Array {
+  return descriptor.encode({ type: PATH_DESCRIPTOR, path });
+}
+
+/** The expression of ListFlights. */
+export function decodeCriteria(bytes: Uint8Array): Uint8Array {
+  return criteria.decode(bytes).bytes('expression');
 }
 
 export function encodeFlightInfo(value: FlightInfo): Uint8Array {
@@ -83,11 +97,6 @@ export function encodeResult(body: Uint8Array): Uint8Array {
   return result.encode({ body });
 }
 
-/** The body of a CloseSession result. */
-export function encodeSessionClosed(): Uint8Array {
-  return closeSession.encode({ status: SESSION_CLOSED });
-}
-
 /** The payload of a HandshakeRequest. */
 export function decodeHandshake(bytes: Uint8Array): Uint8Array {
   return handshakeRequest.decode(bytes).bytes('payload');
@@ -110,7 +119,7 @@ export function readDescriptor(fields: Fields): Descriptor {
   return fail('request.malformed', 'the flight descriptor holds neither a command nor a path');
 }
 
-function infoFields(value: FlightInfo): Readonly<Record<string, unknown>> {
+export function infoFields(value: FlightInfo): Readonly<Record<string, unknown>> {
   const echoed = descriptor.decode(value.descriptor);
   return {
     schema: value.schema,
@@ -123,13 +132,18 @@ function infoFields(value: FlightInfo): Readonly<Record<string, unknown>> {
   };
 }
 
-function endpointFields({ ticket: bytes, locations = [], expiresAtMs, appMetadata = EMPTY }: Endpoint): Readonly<Record<string, unknown>> {
+export function endpointFields({
+  ticket: bytes,
+  locations = [],
+  expiresAtMs,
+  appMetadata = EMPTY,
+}: Endpoint): Readonly<Record<string, unknown>> {
   const expiry = expiresAtMs === undefined ? {} : { expirationTime: timestamp(expiresAtMs) };
   return { ticket: { ticket: bytes }, location: locations.map((uri) => ({ uri })), appMetadata, ...expiry };
 }
 
 /** google.protobuf.Timestamp. */
-function timestamp(ms: number): { readonly seconds: number; readonly nanos: number } {
+export function timestamp(ms: number): { readonly seconds: number; readonly nanos: number } {
   const seconds = Math.floor(ms / 1000);
   return { seconds, nanos: Math.round((ms - seconds * 1000) * NANOS_PER_MS) };
 }

@@ -2,6 +2,7 @@
 import { Message, MessageHeader, RecordBatchStreamWriter, type Schema } from 'apache-arrow';
 import { fail } from '../errors.ts';
 import type { EncodedBatch } from '../model.ts';
+import { checkMessage } from './ipc-check.ts';
 
 /** 0xFFFFFFFF and the message's length. */
 const MESSAGE_PREFIX_BYTES = 8;
@@ -25,6 +26,19 @@ export function encapsulatedSchema(schema: Schema): Uint8Array {
   const stream = writer.toUint8Array(true);
   return stream.subarray(0, MESSAGE_PREFIX_BYTES + messageLength(stream, 0));
 }
+
+/** One whole message of an IPC stream from its two parts. Fails with request.malformed unless the body is as long as its header says. */
+export function encapsulate(header: Uint8Array, body: Uint8Array): Buffer {
+  const promised = checkMessage(header, body.length);
+  const padding = -header.length & 7;
+  const prefix = Buffer.alloc(MESSAGE_PREFIX_BYTES);
+  prefix.writeUInt32LE(CONTINUATION, 0);
+  prefix.writeInt32LE(header.length + padding, 4);
+  return Buffer.concat([prefix, header, Buffer.alloc(padding), body, Buffer.alloc(promised - body.length)]);
+}
+
+/** Ends an IPC stream. */
+export const END_OF_STREAM: Uint8Array = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 /**
  * Cuts a small IPC stream without dictionaries into its messages; the batches view `ipc`.

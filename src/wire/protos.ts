@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
 import { type ErrorCode, fail } from '../errors.ts';
 
-const FILES = ['Flight.proto', 'FlightSql.proto', 'ticket.proto'];
+const FILES = ['Flight.proto', 'FlightSql.proto', 'ticket.proto', 'health.proto', 'reflection.proto'];
 /** FlightSql.proto extends the descriptor options; nothing here reads them, so an empty message stands in. */
 const MESSAGE_OPTIONS = {
   nested: { google: { nested: { protobuf: { nested: { MessageOptions: { fields: {}, extensions: [[1000, 536870911]] } } } } } },
@@ -48,6 +48,22 @@ export class Fields {
     return this.#values[name] === true;
   }
 
+  /** undefined when the field was not sent at all. */
+  optionalBoolean(name: string): boolean | undefined {
+    const value = this.#values[name];
+    return typeof value === 'boolean' ? value : undefined;
+  }
+
+  /** Keys and messages of a map. */
+  entries(name: string): readonly (readonly [string, Fields])[] {
+    return this.#pairs(name).flatMap(([key, value]) => (isRecord(value) ? [[key, new Fields(value)] as const] : []));
+  }
+
+  /** A map of texts. */
+  texts(name: string): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#pairs(name).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value] as const] : [])));
+  }
+
   strings(name: string): readonly string[] {
     return this.#list(name).filter((item) => typeof item === 'string');
   }
@@ -65,6 +81,11 @@ export class Fields {
   message(name: string): Fields | undefined {
     const value = this.#values[name];
     return isRecord(value) ? new Fields(value) : undefined;
+  }
+
+  #pairs(name: string): readonly (readonly [string, unknown])[] {
+    const value = this.#values[name];
+    return isRecord(value) ? Object.entries(value) : [];
   }
 
   #list(name: string): readonly unknown[] {

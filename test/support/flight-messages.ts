@@ -23,7 +23,9 @@ message Action { string type = 1; bytes body = 2; }
 message Result { bytes body = 1; }
 message CommandStatementQuery { string query = 1; bytes transaction_id = 2; }
 message ActionCreatePreparedStatementRequest { string query = 1; bytes transaction_id = 2; }
-message ActionCreatePreparedStatementResult { bytes prepared_statement_handle = 1; bytes dataset_schema = 2; bytes parameter_schema = 3; }
+message ActionCreatePreparedStatementResult {
+  bytes prepared_statement_handle = 1; bytes dataset_schema = 2; bytes parameter_schema = 3; optional bool is_update = 4;
+}
 message ActionClosePreparedStatementRequest { bytes prepared_statement_handle = 1; }
 message CommandPreparedStatementQuery { bytes prepared_statement_handle = 1; }
 message CommandGetCatalogs { }
@@ -43,6 +45,32 @@ message CommandGetCrossReference {
 }
 message CommandGetXdbcTypeInfo { optional int32 data_type = 1; }
 message CommandStatementUpdate { string query = 1; bytes transaction_id = 2; }
+message CommandPreparedStatementUpdate { bytes prepared_statement_handle = 1; }
+message TableDefinitionOptions { int32 if_not_exist = 1; int32 if_exists = 2; }
+message CommandStatementIngest {
+  TableDefinitionOptions table_definition_options = 1; string table = 2; optional string schema = 3; optional string catalog = 4;
+  bool temporary = 5; optional bytes transaction_id = 6; map<string, string> options = 1000;
+}
+message DoPutUpdateResult { int64 record_count = 1; }
+message DoPutPreparedStatementResult { optional bytes prepared_statement_handle = 1; }
+message PutResult { bytes app_metadata = 1; }
+message Criteria { bytes expression = 1; }
+message PollInfo { FlightInfo info = 1; FlightDescriptor flight_descriptor = 2; optional double progress = 3; Timestamp expiration_time = 4; }
+message CancelFlightInfoRequest { FlightInfo info = 1; }
+message CancelFlightInfoResult { int32 status = 1; }
+message ActionCancelQueryRequest { bytes info = 1; }
+message ActionCancelQueryResult { int32 result = 1; }
+message RenewFlightEndpointRequest { FlightEndpoint endpoint = 1; }
+message StringListValue { repeated string values = 1; }
+message SessionOptionValue {
+  oneof option_value {
+    string string_value = 1; bool bool_value = 2; sfixed64 int64_value = 3; double double_value = 4; StringListValue string_list_value = 5;
+  }
+}
+message SetSessionOptionsRequest { map<string, SessionOptionValue> session_options = 1; }
+message SessionOptionError { int32 value = 1; }
+message SetSessionOptionsResult { map<string, SessionOptionError> errors = 1; }
+message GetSessionOptionsResult { map<string, SessionOptionValue> session_options = 1; }
 `;
 
 const root = protobuf.parse(PROTO, { keepCase: true }).root;
@@ -72,11 +100,25 @@ export function decodeAny<T>(message: string, bytes: Uint8Array): T {
 
 export interface FlightInfo {
   readonly schema: Uint8Array;
-  readonly endpoint: readonly {
-    readonly ticket: { readonly ticket: Uint8Array };
-    readonly location: readonly { readonly uri: string }[];
-  }[];
+  readonly flight_descriptor: { readonly type: number; readonly path: readonly string[] };
+  readonly endpoint: readonly FlightEndpoint[];
   readonly total_records: string;
+  readonly ordered: boolean;
+  readonly app_metadata: Uint8Array;
+}
+
+export interface FlightEndpoint {
+  readonly ticket: { readonly ticket: Uint8Array };
+  readonly location: readonly { readonly uri: string }[];
+  readonly expiration_time: { readonly seconds: string; readonly nanos: number } | null;
+  readonly app_metadata: Uint8Array;
+}
+
+export interface PollInfo {
+  readonly info: FlightInfo;
+  readonly flight_descriptor: { readonly type: number; readonly cmd: Uint8Array } | null;
+  readonly progress: number;
+  readonly expiration_time: { readonly seconds: string; readonly nanos: number } | null;
 }
 
 export interface FlightData {
@@ -88,4 +130,5 @@ export interface PreparedResult {
   readonly prepared_statement_handle: Uint8Array;
   readonly dataset_schema: Uint8Array;
   readonly parameter_schema: Uint8Array;
+  readonly is_update: boolean;
 }

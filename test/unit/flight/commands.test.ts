@@ -1,4 +1,4 @@
-import { RecordBatchReader } from 'apache-arrow';
+import { RecordBatchReader, Schema } from 'apache-arrow';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { encapsulatedSchema } from '#src/wire/index.js';
 import { connectFlight, failureOf, type RawClient } from '../../support/flight-client.ts';
@@ -77,7 +77,7 @@ describe('queries', () => {
     const withTransaction = client.info('CommandStatementQuery', { query: 'SELECT 1', transaction_id: Buffer.from('t') });
     expect(await failureOf(withTransaction)).toEqual({
       status: 'UNIMPLEMENTED',
-      message: 'a transaction is not supported: this server reads only',
+      message: 'a transaction is not supported: each statement is its own; leave the transaction out',
     });
   });
 });
@@ -113,13 +113,16 @@ describe('metadata', () => {
 
 describe('refusals', () => {
   test.each([
-    ['CommandStatementUpdate', 'CommandStatementUpdate is not supported: this server reads only'],
-    ['CommandStatementSubstraitPlan', 'CommandStatementSubstraitPlan is not supported'],
-  ])('%s by name', async (command, message) => {
+    ['CommandStatementUpdate', 'INVALID_ARGUMENT', 'CommandStatementUpdate is sent by DoPut'],
+    ['CommandPreparedStatementUpdate', 'INVALID_ARGUMENT', 'CommandPreparedStatementUpdate is sent by DoPut'],
+    ['CommandStatementIngest', 'INVALID_ARGUMENT', 'CommandStatementIngest is sent by DoPut'],
+    ['CommandStatementSubstraitPlan', 'UNIMPLEMENTED', 'Substrait is not supported: send SQL'],
+    ['CommandOfTomorrow', 'UNIMPLEMENTED', 'CommandOfTomorrow is not supported'],
+  ])('%s by name', async (command, status, message) => {
     const cmd = encode('Any', { type_url: `type.googleapis.com/arrow.flight.protocol.sql.${command}` });
     for (const method of ['GetFlightInfo', 'GetSchema']) {
       expect(await failureOf(client.unary(method, encode('FlightDescriptor', { type: 2, cmd })))).toEqual({
-        status: 'UNIMPLEMENTED',
+        status,
         message,
       });
     }
@@ -141,12 +144,67 @@ describe('refusals', () => {
     expect(fake.audits.map((audit) => audit.code)).toEqual(Array.from({ length: 4 }, () => 'ticket.invalid'));
   });
 
-  test('a descriptor with a path', async () => {
-    expect(await failureOf(client.unary('GetFlightInfo', encode('FlightDescriptor', { type: 1, path: ['a'] })))).toEqual({
+  test('a descriptor of another kind', async () => {
+    expect(await failureOf(client.unary('GetFlightInfo', encode('FlightDescriptor', { type: 3 })))).toEqual({
       status: 'INVALID_ARGUMENT',
-      message: 'the flight descriptor holds no command',
+      message: 'the flight descriptor holds neither a command nor a path',
     });
   });
+});
+
+describe('other ways to ask', () => {
+  const sqlOf = async (descriptor: Uint8Array) => {
+    let seen = '';
+    fake.planner = {
+      plan: async (request) => {
+        seen = request.sql;
+        return fakePlans().planPrepared();
+      },
+    };
+    await client.unary('GetFlightInfo', descriptor);
+    return seen;
+  };
+
+  test('a path is the whole dataset, its names quoted', async () => {
+    const path = (...parts: string[]) => encode('FlightDescriptor', { type: 1, path: parts });
+    expect(await sqlOf(path('orders'))).toBe('SELECT * FROM "orders"');
+    expect(await sqlOf(path('sluice', 'demo', 'orders'))).toBe('SELECT * FROM "sluice"."demo"."orders"');
+    expect(await sqlOf(path('demo', 'x" UNION SELECT * FROM "y'))).toBe('SELECT * FROM "demo"."x"" UNION SELECT * FROM ""y"');
+    for (const parts of [[], ['a', 'b', 'c', 'd'], ['a', ''], ['a\0b']])
+      expect(await failureOf(client.unary('GetFlightInfo', path(...parts)))).toMatchObject({ status: 'INVALID_ARGUMENT' });
+  });
+
+  test('a statement as the command itself', async () => {
+    const raw = (text: string) => encode('FlightDescriptor', { type: 2, cmd: Buffer.from(text) });
+    for (const text of ['SELECT 1', '  (select 1)', '\nWITH t AS (SELECT 1) FROM t', 'from demo.orders'])
+      expect(await sqlOf(raw(text))).toBe(text);
+    for (const text of ['DELETE FROM t', 'selection', '', '\xff SELECT 1'])
+      expect(await failureOf(client.unary('GetFlightInfo', raw(text)))).toMatchObject({ status: 'INVALID_ARGUMENT' });
+    expect(fake.audits[0]).toMatchObject({ command: 'sql', statement: 'SELECT 1' });
+  });
+
+  test('a statement that is no text is refused', async () => {
+    const cmd = Buffer.concat([Buffer.from('SELECT '), Buffer.of(0xff)]);
+    expect(await failureOf(client.unary('GetFlightInfo', encode('FlightDescriptor', { type: 2, cmd })))).toMatchObject({
+      status: 'INVALID_ARGUMENT',
+    });
+  });
+});
+
+test('FlightInfo tells the query and until when its tickets count', async () => {
+  const info = await client.info('CommandStatementQuery', { query: 'SELECT 1' });
+  expect(JSON.parse(Buffer.from(info.app_metadata).toString())).toEqual({ queryId: 'q1', epoch: 3 });
+  expect(info.ordered).toBe(true);
+  expect(info.endpoint[0]?.expiration_time).toEqual({ seconds: '4000000000', nanos: 0 });
+  const catalogs = await client.info('CommandGetCatalogs');
+  expect(Number(catalogs.endpoint[0]?.expiration_time?.seconds) * 1000).toBeGreaterThan(Date.now());
+});
+
+test('a statement without rows has the empty schema', async () => {
+  fake.planner = { schemaOf: async () => null, schemaOfPrepared: async () => null };
+  const empty = Buffer.from(encapsulatedSchema(new Schema([])));
+  expect(await getSchema('CommandStatementQuery', { query: 'DROP TABLE scratch.t' })).toEqual(empty);
+  expect(await getSchema('CommandPreparedStatementQuery', { prepared_statement_handle: Buffer.from('h') })).toEqual(empty);
 });
 
 function fakePlans() {

@@ -61,7 +61,7 @@ export interface Fake {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const audit: PlanAudit = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1', decisions: [] };
+export const fakeAudit: PlanAudit = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1', decisions: [] };
 const task: OpenedTask = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' };
 const passwordHash = await hashPassword('ada-demo');
 
@@ -97,6 +97,7 @@ export async function startFake(): Promise<Fake> {
       return {
         task,
         source: countingSource(fake.source, held, signal),
+        ended: signal,
       };
     },
     execute: async () => ({ task, rows: 0 }),
@@ -108,7 +109,14 @@ export async function startFake(): Promise<Fake> {
     host: '127.0.0.1',
     port: 0,
     methods: sqlMethods({ planner, worker, sealer, version: '1.2.3' }),
-    authenticator: createAuthenticator({ findUser: (name) => users.get(name), sealer, sessionTtlMs: 60_000 }),
+    authenticator: createAuthenticator({
+      users: () => [...users.values()],
+      sealer,
+      sessionTtlMs: 60_000,
+      sessionMaxMs: 3_600_000,
+      tokens: null,
+      oidc: null,
+    }),
     audit: createAuditLog((line) => audits.push(JSON.parse(line))),
     logger: createLogger(process.env['FLIGHT_LOG'] === undefined ? 'silent' : 'debug'),
     maxMessageBytes: 16 * 1024 * 1024,
@@ -129,11 +137,11 @@ function fakePlanner(fake: { tickets: readonly Uint8Array[]; visible: VisibleCat
     tickets: fake.tickets,
     ordered: true,
     expiresAtMs: 4_000_000_000_000,
-    audit,
+    audit: fakeAudit,
   });
   const base: Planner = {
     plan,
-    prepare: async () => ({ handle: Buffer.from('handle'), schema: rowSchema, parameters: new Schema([]), audit }),
+    prepare: async () => ({ handle: Buffer.from('handle'), schema: rowSchema, parameters: new Schema([]), audit: fakeAudit }),
     planPrepared: plan,
     bindParameters: () => Buffer.from('bound'),
     schemaOf: async () => rowSchema,

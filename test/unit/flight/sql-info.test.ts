@@ -4,7 +4,7 @@ import { sqlInfo, sqlInfoValues } from '#src/flight/sql-info.js';
 import type { IpcMessages } from '#src/wire/index.js';
 import { tableOf } from './fakes.ts';
 
-const values = sqlInfoValues('1.2.3');
+const values = sqlInfoValues({ version: '1.2.3', preparedTtlMs: 8 * 3600_000, statementBytesMax: 65_536 });
 const rows = (messages: IpcMessages): [number, unknown][] =>
   tableOf(messages)
     .toArray()
@@ -42,22 +42,31 @@ test('an empty list asks for all, a list for its codes in order; unknown ones ar
   expect(rows(sqlInfo(values, []))).toHaveLength(91);
   expect(rows(sqlInfo(values, [504, 1, 3, 1, 99_999, 507]))).toEqual([
     [1, '1.2.3'],
-    [3, true],
+    [3, false],
     [504, '"'],
     [507, 3n],
   ]);
   expect(rows(sqlInfo(values, [99_999]))).toEqual([]);
 });
 
-test('the server reads only and has no transactions', () => {
-  expect(rows(sqlInfo(values, [3, 8, 9, 10, 11, 563]))).toEqual([
-    [3, true],
-    [8, 0],
-    [9, false],
-    [10, false],
-    [11, false],
-    [563, false],
-  ]);
+test('what the server says of itself is so', () => {
+  const said = Object.fromEntries(rows(sqlInfo(values, [3, 5, 8, 9, 10, 11, 100, 101, 502, 506, 557, 563])));
+  expect(said).toEqual({
+    3: false, // scratch tables are written
+    5: false,
+    8: 0, // any other value would make clients begin transactions
+    9: true,
+    10: true,
+    11: false,
+    100: 28_800_000,
+    101: 0,
+    502: true,
+    506: true,
+    557: 65_536n,
+    563: false,
+  });
+  const forever = sqlInfoValues({ version: '1', preparedTtlMs: 1e12, statementBytesMax: 0 });
+  expect(rows(sqlInfo(forever, [100]))).toEqual([[100, 2 ** 31 - 1]]);
 });
 
 test('every node of the union down to the leaves is in the message: other readers refuse it otherwise', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
-import { commandName, decodeCommand, decodeCreatePrepared, encodePreparedStatement, encodeTaskTicket } from '#src/wire/index.js';
-import { decodeAny, encode, encodeAny, type PreparedResult } from '../../support/flight-messages.ts';
+import { commandName, decodeCommand, encodeTaskTicket } from '#src/wire/index.js';
+import { encode, encodeAny } from '../../support/flight-messages.ts';
 
 const noFilter = { catalog: undefined, schemaPattern: undefined, tablePattern: undefined, types: [] };
 
@@ -30,7 +30,26 @@ describe('commands', () => {
       { kind: 'tables', filter: { catalog: 'c', schemaPattern: 's', tablePattern: 't', types: ['VIEW'] }, withSchema: false },
     ],
     ['CommandGetTableTypes', {}, { kind: 'tableTypes' }],
-    ['CommandGetPrimaryKeys', { table: 't' }, { kind: 'primaryKeys' }],
+    ['CommandGetPrimaryKeys', { table: 't' }, { kind: 'primaryKeys', table: { catalog: undefined, schema: undefined, table: 't' } }],
+    [
+      'CommandGetExportedKeys',
+      { catalog: 'c', db_schema: 's', table: 't' },
+      { kind: 'foreignKeys', primary: { catalog: 'c', schema: 's', table: 't' }, foreign: undefined },
+    ],
+    [
+      'CommandGetImportedKeys',
+      { catalog: '', table: 't' },
+      { kind: 'foreignKeys', primary: undefined, foreign: { catalog: '', schema: undefined, table: 't' } },
+    ],
+    [
+      'CommandGetCrossReference',
+      { pk_db_schema: 'a', pk_table: 'p', fk_catalog: 'c', fk_table: 'f' },
+      {
+        kind: 'foreignKeys',
+        primary: { catalog: undefined, schema: 'a', table: 'p' },
+        foreign: { catalog: 'c', schema: undefined, table: 'f' },
+      },
+    ],
     ['CommandGetXdbcTypeInfo', {}, { kind: 'xdbcTypes', dataType: undefined }],
     ['CommandGetXdbcTypeInfo', { data_type: -5 }, { kind: 'xdbcTypes', dataType: -5 }],
     ['CommandStatementUpdate', { query: 'DELETE' }, { kind: 'unsupported', name: 'CommandStatementUpdate' }],
@@ -73,18 +92,6 @@ describe('commands', () => {
 
   test('deep groups in garbage do not end the process', () => {
     expect(codeOf(() => decodeCommand(Buffer.alloc(200_000, 0x0b)))).toBe('request.malformed');
-  });
-});
-
-test('prepared statements', () => {
-  const body = encodeAny('ActionCreatePreparedStatementRequest', { query: 'SELECT 1' });
-  expect(decodeCreatePrepared(body)).toEqual({ sql: 'SELECT 1', transaction: false });
-  expect(codeOf(() => decodeCreatePrepared(encodeAny('CommandGetCatalogs', {})))).toBe('request.malformed');
-  const result = encodePreparedStatement({ handle: Buffer.from('h'), datasetSchema: Buffer.from('d'), parameterSchema: Buffer.from('p') });
-  expect(decodeAny<PreparedResult>('ActionCreatePreparedStatementResult', result)).toMatchObject({
-    prepared_statement_handle: Buffer.from('h'),
-    dataset_schema: Buffer.from('d'),
-    parameter_schema: Buffer.from('p'),
   });
 });
 
