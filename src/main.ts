@@ -14,6 +14,7 @@ import { openMetadata } from './metadata.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
 import { type SluiceServer, startServer, VERSION } from './server.ts';
 import { SETTINGS } from './settings.ts';
+import { runTokenCommand, TOKEN_USAGE } from './token-cli.ts';
 
 const USAGE = `sluice ${VERSION}
 
@@ -21,6 +22,7 @@ const USAGE = `sluice ${VERSION}
   sluice check [directory]          load a policy directory and report every fault
   sluice hash-password              read a password from stdin, print its scrypt hash for users.yaml
 ${POLICY_USAGE}
+${TOKEN_USAGE}
   sluice docs                       regenerate docs/configuration.md and docs/errors.md
 
 Flags (or the environment variable; see docs/configuration.md):
@@ -42,6 +44,8 @@ async function run(args: readonly string[]): Promise<number> {
       return hash();
     case 'policy':
       return runPolicyCommand(rest, { logger: createLogger('warn'), progress: say, onProblems: reportProblems }, say);
+    case 'token':
+      return runTokenCommand(rest, { logger: createLogger('warn'), onProblems: reportProblems }, say);
     case 'docs':
       return writeDocumentation();
     case '-h':
@@ -77,7 +81,7 @@ function stopSignal(): Promise<void> {
 }
 
 function printBanner(config: Config, server: SluiceServer): void {
-  const uri = `grpc://${bracketed(config.flightHost)}:${server.port}`;
+  const uri = `${config.tlsCertificate === null ? 'grpc' : 'grpc+tls'}://${bracketed(config.flightHost)}:${server.port}`;
   const metrics =
     server.httpPort === null ? '' : `\nMetrics     http://${bracketed(config.httpListen?.host ?? '')}:${server.httpPort}/metrics`;
   const { datasets, users, epoch } = server.snapshot();

@@ -62,7 +62,8 @@ async function expectedEpoch(directory: string): Promise<number> {
   return Number.isSafeInteger(epoch) ? epoch : fail('config.invalid', `${join(directory, EPOCH_FILE)} does not hold a number; pull first`);
 }
 
-function takeFlag(args: readonly string[], name: string): { readonly value: string | undefined; readonly others: readonly string[] } {
+/** A flag of a command's own, and the arguments without it. */
+export function takeFlag(args: readonly string[], name: string): { readonly value: string | undefined; readonly others: readonly string[] } {
   const at = args.indexOf(name);
   return at < 0 ? { value: undefined, others: args } : { value: args[at + 1], others: args.toSpliced(at, 2) };
 }

@@ -1,11 +1,6 @@
 /** Verified claims → subject, groups and attributes. Whatever has an unexpected type counts as absent. */
 import { fail } from '../errors.ts';
-
-/**
- * Local names hold no colon, so nobody from an OpenID provider can be taken for a local user or member of a local group,
- * whatever the provider calls them; a policy names them in full: `user:oidc:…`, `group:oidc:…`.
- */
-export const OIDC_PREFIX = 'oidc:';
+import { OIDC_PREFIX } from '../names.ts';
 
 export interface ClaimNames {
   readonly subject: string;

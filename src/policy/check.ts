@@ -3,7 +3,7 @@
  * breaks the datasets concerned; what only grants less than meant is a warning.
  */
 import type { Dataset, Grant, Mask, Snapshot } from '../model.ts';
-import { foldName } from '../names.ts';
+import { foldName, OIDC_PREFIX } from '../names.ts';
 import { isMember, isSupportedModel } from './casbin.ts';
 import { checkFilterRule, checkMaskRule } from './check-rules.ts';
 import { coversColumn, coversDataset, matchesPattern, type ObjectPattern, parseObject } from './names.ts';
@@ -98,6 +98,21 @@ function checkColumnObject(
   else report('warn', message);
 }
 
+interface Members {
+  readonly users: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly roles: ReadonlySet<string>;
+}
+
+/** Whom an OpenID provider knows, nobody here knows. */
+function checkMember(member: string, { users, groups, roles }: Members, report: ReturnType<typeof reporter>): void {
+  if (member.startsWith(`user:${OIDC_PREFIX}`) || member.startsWith(`group:${OIDC_PREFIX}`)) return;
+  if (member.startsWith('user:') && !users.has(member)) report('reject', `there is no user ${member.slice(5)} in users.yaml`);
+  else if (member.startsWith('group:') && !groups.has(member)) report('warn', `no user of users.yaml is in group ${member.slice(6)}`);
+  else if (!isMember(member) && !roles.has(member))
+    report('reject', `there is no role ${member}; write user:${member} or group:${member} for a person or a group`);
+}
+
 function checkMembers(snapshot: Snapshot, roles: ReadonlySet<string>, findings: PolicyFinding[]): void {
   const users = new Set(snapshot.users.map((user) => `user:${user.name}`));
   const groups = new Set(snapshot.users.flatMap((user) => user.groups.map((group) => `group:${group}`)));
@@ -106,10 +121,7 @@ function checkMembers(snapshot: Snapshot, roles: ReadonlySet<string>, findings: 
     const report = reporter(findings, { kind: 'member', id: `${member} ${role}` });
     if (isMember(role)) report('reject', `${role} is not a role; write g, member, role`);
     else if (!granted.has(role)) report('warn', `role ${role} has no grant`);
-    if (member.startsWith('user:') && !users.has(member)) report('reject', `there is no user ${member.slice(5)} in users.yaml`);
-    else if (member.startsWith('group:') && !groups.has(member)) report('warn', `no user of users.yaml is in group ${member.slice(6)}`);
-    else if (!isMember(member) && !roles.has(member))
-      report('reject', `there is no role ${member}; write user:${member} or group:${member} for a person or a group`);
+    checkMember(member, { users, groups, roles }, report);
   }
   for (const role of cyclicRoles(snapshot.memberships))
     reporter(findings, { kind: 'member', id: role.join(' ') })('reject', `role ${role[1]} inherits itself`);

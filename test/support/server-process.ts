@@ -24,7 +24,7 @@ export function startServerProcess(settings: Readonly<Record<string, string>> = 
     let output = '';
     const look = (line: string): void => {
       output = `${output}${line}\n`.slice(-4000);
-      const port = /grpc:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
+      const port = /grpc(?:\+tls)?:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
       if (port !== undefined) resolve(describe(child, Number(port)));
     };
     for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', look);

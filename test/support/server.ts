@@ -41,7 +41,7 @@ export async function startTestServer(settings: Readonly<Record<string, string>>
   return {
     server,
     port: server.port,
-    uri: `grpc://127.0.0.1:${server.port}`,
+    uri: `${config.tlsCertificate === null ? 'grpc' : 'grpc+tls'}://127.0.0.1:${server.port}`,
     problems,
     audit: async () => {
       const lines = await text(createReadStream(auditFile, { start: before }));

@@ -58,6 +58,44 @@ describe('settings', () => {
     expect(readConfig(['--http-listen', '0.0.0.0:9100', '--plaintext-network', 'allow'], {}).httpListen?.host).toBe('0.0.0.0');
   });
 
+  test('with TLS the network is open, but never with the demo passwords', () => {
+    const tls = { SLUICE_FLIGHT_LISTEN: '0.0.0.0:8815', SLUICE_TLS_CERT: 'c.pem', SLUICE_TLS_KEY: 'k.pem' };
+    expect(readConfig(['--policies', 'mine'], tls)).toMatchObject({ flightHost: '0.0.0.0', tlsCertificate: resolve('c.pem') });
+    expect(problemsOf([], tls).join()).toContain('well known');
+  });
+
+  test.each([
+    [{ SLUICE_TLS_CERT: 'c' }, 'set both or none'],
+    [{ SLUICE_TLS_KEY: 'k' }, 'set both or none'],
+    [{ SLUICE_TLS_CLIENT_AUTH: 'require' }, 'needs SLUICE_TLS_CERT'],
+    [{ SLUICE_TLS_CLIENT_AUTH: 'require', SLUICE_TLS_CERT: 'c', SLUICE_TLS_KEY: 'k' }, 'SLUICE_TLS_CLIENT_CA'],
+    [{ SLUICE_TLS_CERT: 'c', SLUICE_TLS_KEY: 'k', SLUICE_TLS_CLIENT_CA: 'a' }, 'has no effect'],
+    [{ SLUICE_OIDC_ISSUER: 'https://id.example' }, 'needs SLUICE_OIDC_AUDIENCE'],
+    [{ SLUICE_OIDC_ISSUER: 'http://id.example', SLUICE_OIDC_AUDIENCE: 'a' }, 'must be an https URL'],
+    [{ SLUICE_OIDC_JWKS_URL: 'file:///etc/passwd' }, 'must be an https URL'],
+    [{ SLUICE_OIDC_ATTRIBUTES: 'a-b=c' }, 'must be attribute=claim'],
+    [{ SLUICE_CLOCK_SKEW: '1h' }, 'must be at most 10m'],
+  ])('%j is half a protection or none', (environment, problem) => {
+    expect(problemsOf([], environment as Record<string, string>).join()).toContain(problem);
+  });
+
+  test('what is known of an OpenID provider', () => {
+    const environment = {
+      SLUICE_OIDC_ISSUER: 'https://id.example/realm',
+      SLUICE_OIDC_AUDIENCE: 'sluice, other',
+      SLUICE_OIDC_GROUPS_CLAIM: 'groups, realm_access.roles',
+      SLUICE_OIDC_ATTRIBUTES: 'region=https://example.com/region, team',
+    };
+    expect(readConfig([], environment)).toMatchObject({
+      oidcIssuer: 'https://id.example/realm',
+      oidcAudiences: ['sluice', 'other'],
+      oidcGroupsClaims: ['groups', 'realm_access.roles'],
+      oidcAttributes: { region: 'https://example.com/region', team: 'team' },
+      clockSkewMs: 60_000,
+      oidcGraceMs: 0,
+    });
+  });
+
   test('IPv6 addresses and port 0 are understood', () => {
     expect(readConfig(['--flight-listen', '[::1]:0'], {})).toMatchObject({ flightHost: '::1', flightPort: 0 });
   });

@@ -2,11 +2,14 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import {
+  attributeClaims,
   bytes,
   duration,
   integer,
+  list,
   nonEmpty,
   oneOf,
+  optional,
   parseKey,
   parseListen,
   parseListenOrOff,
@@ -22,8 +25,8 @@ test('sizes', () => {
 
 test('durations, in milliseconds', () => {
   const time = duration(500);
-  expect([time('500ms'), time('30s'), time('10m'), time('8h')]).toEqual([500, 30_000, 600_000, 28_800_000]);
-  for (const text of ['', '10', '499ms', '1d', '-1s', '9000h', '1.5s']) expect(() => time(text), text).toThrow(/duration/);
+  expect([time('500ms'), time('30s'), time('10m'), time('8h'), time('30d')]).toEqual([500, 30_000, 600_000, 28_800_000, 2_592_000_000]);
+  for (const text of ['', '10', '499ms', '1w', '366d', '-1s', '9000h', '1.5s']) expect(() => time(text), text).toThrow(/duration/);
 });
 
 test('whole numbers', () => {
@@ -50,4 +53,12 @@ test('keys, threads, paths and words', () => {
   expect(() => nonEmpty('  ')).toThrow(/empty/);
   expect(oneOf('a', 'b')('b')).toBe('b');
   expect(() => oneOf('a', 'b')('c')).toThrow('must be one of: a, b');
+});
+
+test('lists, attributes from claims, and what may be left out', () => {
+  expect(list(' a, b ,,c')).toEqual(['a', 'b', 'c']);
+  expect(list('')).toEqual([]);
+  expect(attributeClaims('region=custom.region, team, q=a=b')).toEqual({ region: 'custom.region', team: 'team', q: 'a=b' });
+  for (const text of ['a-b', '=x', 'a=', 'custom.region']) expect(() => attributeClaims(text), text).toThrow(/attribute=claim/);
+  expect([optional(path)(''), optional(path)('mine')]).toEqual([null, resolve('mine')]);
 });

@@ -40,7 +40,7 @@ test.each([
   ['scrypt$16384$8$1$c2FsdA==$c2hvcnQ='],
 ])('hash %s is refused', (text) => {
   expect(read(`users: { ann: { passwordHash: "${text}" } }`).problems).toEqual([
-    'users.yaml:1: write scrypt$N$r$p$salt$hash, salt and hash in base64',
+    'users.yaml:1: write scrypt$N$r$p$salt$hash, salt and hash in base64, or none',
   ]);
 });
 
@@ -57,6 +57,29 @@ test.each([
   ['people: {}', /unknown key people/],
 ])('%s', (text, expected) => {
   expect(read(text.replaceAll('X', hash('x'))).problems.join('\n')).toMatch(expected);
+});
+
+test('a certificate names a user; without a password it says so', () => {
+  const { users, problems } = read(`users:
+  etl: { passwordHash: none, certificate: "sluice://user/etl" }
+  ann: { passwordHash: ${hash('a')}, certificate: Ann }`);
+  expect(problems).toEqual([]);
+  expect(users).toEqual([
+    { name: 'etl', passwordHash: '', certificate: 'sluice://user/etl', groups: [], attributes: {} },
+    { name: 'ann', passwordHash: hash('a'), certificate: 'Ann', groups: [], attributes: {} },
+  ]);
+});
+
+test.each([
+  ['users: { a: { passwordHash: none, certificate: x }, b: { passwordHash: none, certificate: x } }', /another user has this certificate/],
+  ['users: { a: { passwordHash: none, certificate: " " } }', /write a URI/],
+  ['users: { a: { passwordHash: none, certificate: [x] } }', /must be text/],
+  ['users: { a: { certificate: x } }', /needs passwordHash/],
+  ['users: { a: { passwordHash: None } }', /or none/],
+  ['users: { "oidc:ann": { passwordHash: none } }', /is no name/],
+  ['users: { a: { passwordHash: none, groups: ["oidc:staff"] } }', /is no name/],
+])('%s', (text, expected) => {
+  expect(read(text).problems.join('\n')).toMatch(expected);
 });
 
 test('no complaint repeats a hash', () => {

@@ -73,6 +73,7 @@ test('roles and members', async () => {
   ]);
   expect(await found('g, user:ann, a')).toEqual(['warn member user:ann a: role a has no grant']);
   const reader = 'p, a, demo.people, select, allow, g1\ng, user:ann, a\n';
+  expect(await found(`${reader}g, user:oidc:gone, a\ng, group:oidc:anybody, a`)).toEqual([]);
   expect(await found(`${reader}g, user:gone, a`)).toEqual(['reject member user:gone a: there is no user gone in users.yaml']);
   expect(await found(`${reader}g, group:gone, a`)).toEqual(['warn member group:gone a: no user of users.yaml is in group gone']);
   expect(await found(`${reader}g, ann, a`)).toEqual([

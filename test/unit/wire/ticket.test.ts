@@ -35,6 +35,7 @@ const inline: Ticket = { ...query, datasets: [], task: { kind: 'inline', ipc: Bu
 describe('tickets', () => {
   test.each([
     ['query', query],
+    ['share', { ...query, task: { ...query.task, files: [{ path: '/data/ü.parquet', bytes: 2 ** 40, version: '1-2-3' }] } } as Ticket],
     ['inline', inline],
     ['command', command],
     ['command without a query', { ...query, task: { kind: 'command', command: { kind: 'showTokens' }, query: null } }],
@@ -56,7 +57,8 @@ describe('tickets', () => {
 
 test('prepared handles and session tokens come back whole', () => {
   const prepared = { sql: 'SELECT ?', subject: 'ada', expiresAtMs: 12, parameterTypes: ['DECIMAL(9,2)'], rows: Buffer.from('ipc') };
-  const session = { subject: 'ada', expiresAtMs: 34, credential: Buffer.from('abc') };
+  const facts = { endsAtMs: 56, origin: 'oidc', facts: '{}' };
+  const session = { subject: 'ada', expiresAtMs: 34, credential: Buffer.from('abc'), ...facts };
   expect(decodePrepared(encodePrepared(prepared))).toEqual(prepared);
   expect(decodeSession(encodeSession(session))).toEqual(session);
   expect(codeOf(() => decodeSession(Buffer.from('garbage')))).toBe('ticket.invalid');
