@@ -2,7 +2,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AuditLog, createAuditFile } from './audit.ts';
+import { type AuditLog, createAuditFile, createAuditLog } from './audit.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
 import { fail } from './errors.ts';
@@ -82,6 +82,7 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
       ...(tls === null ? {} : { credentials: tls.credentials }),
       authenticator,
       audit,
+      probes: operations.metrics.meter(createAuditLog(() => {})),
       logger: options.logger,
       maxMessageBytes: 16 * 1024 ** 2,
     }),

@@ -8,6 +8,7 @@ import type { AuditEntry, AuditLog } from '../audit.ts';
 import type { Authenticator } from '../auth/index.ts';
 import { ERRORS, fail, SluiceError, toSluiceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { clientCertificateOf } from './client-certificate.ts';
 import type { RawCall } from './fast-frames.ts';
 import { credentialOf } from './handshake.ts';
 import { createMessageReader, type MessageReader } from './messages.ts';
@@ -15,7 +16,9 @@ import { createRpc, type RpcHandler } from './rpc.ts';
 import { grpcCode, outcomeOf, publicMessage } from './status.ts';
 
 export interface Edge {
-  readonly authenticator: Authenticator;
+  /** null for services that anybody may call, also while the server shuts down. */
+  readonly authenticator: Authenticator | null;
+  readonly draining: () => boolean;
   readonly audit: AuditLog;
   readonly logger: Logger;
   readonly fastPath: boolean;
@@ -35,6 +38,7 @@ interface Flow {
   readonly audit: AuditEntry;
 }
 
+const ANYBODY = { principal: { subject: '', groups: [], attributes: {} }, bearer: '' };
 const REQUEST_ID = 'x-request-id';
 /** setTimeout's limit. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -64,7 +68,7 @@ async function run(flow: Flow, handler: RpcHandler): Promise<void> {
   const stopWatching = abortWithCall(call, lifetime);
   const cleanups: (() => PromiseLike<void>)[] = [];
   try {
-    const known = await authenticate(flow);
+    const known = edge.authenticator === null ? ANYBODY : await authenticate(flow, edge.authenticator);
     await handler(createRpc({ ...flow, ...known, signal: lifetime.signal, cleanups, fastPath: edge.fastPath }));
     lifetime.signal.throwIfAborted();
     audit.finish('ok');
@@ -79,9 +83,11 @@ async function run(flow: Flow, handler: RpcHandler): Promise<void> {
   }
 }
 
-async function authenticate(flow: Flow): Promise<Awaited<ReturnType<Authenticator['authenticate']>>> {
+async function authenticate(flow: Flow, authenticator: Authenticator): Promise<Awaited<ReturnType<Authenticator['authenticate']>>> {
   const { edge, method, call, reader, lifetime, headers, audit } = flow;
-  const known = await edge.authenticator.authenticate(await credentialOf(method, call.metadata, reader, lifetime));
+  if (edge.draining()) fail('server.unavailable', 'the server is shutting down; use another one, or try again later');
+  const authorization = await credentialOf(method, call.metadata, reader, lifetime);
+  const known = await authenticator.authenticate({ authorization, certificate: clientCertificateOf(call), peer: call.getPeer() });
   audit.add({ principal: known.principal.subject });
   // On every response: clients pick it up, renew it from there and take it to the next connection.
   headers.set('authorization', `Bearer ${known.bearer}`);

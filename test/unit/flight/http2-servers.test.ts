@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { type Fake, startFake } from './fakes.ts';
+
+let fake: Fake;
+let session: ClientHttp2Session;
+beforeAll(async () => {
+  fake = await startFake();
+});
+beforeEach(() => {
+  fake.audits.length = 0;
+  session = connect(`http://127.0.0.1:${fake.port}`);
+});
+afterEach(() => session.close());
+afterAll(() => fake[Symbol.asyncDispose]());
+
+/** The HTTP status and gRPC status of any request. */
+async function call(headers: Readonly<Record<string, string>>): Promise<readonly [unknown, unknown]> {
+  const stream = session.request({ [constants.HTTP2_HEADER_METHOD]: 'POST', ...headers });
+  stream.on('error', () => {});
+  stream.end();
+  const [answer] = await once(stream, 'response');
+  stream.resume();
+  stream.close();
+  return [answer[':status'], answer['grpc-status']];
+}
+
+const grpc = { 'content-type': 'application/grpc', te: 'trailers' };
+
+test('requests that no method takes leave one record each', async () => {
+  expect(await call({ ':path': '/arrow.flight.protocol.FlightService/NoSuch', ...grpc })).toEqual([200, '12']);
+  expect(await call({ ':path': '/other.Service/DoGet', ...grpc })).toEqual([200, '12']);
+  expect(await call({ ':path': '/arrow.flight.protocol.FlightService/DoGet', 'content-type': 'application/json' })).toEqual([
+    415,
+    undefined,
+  ]);
+  expect(await call({ ':path': '/', ':method': 'GET' })).toEqual([415, undefined]);
+  await vi.waitFor(() =>
+    expect(fake.audits).toMatchObject([
+      { method: 'unknown', command: '/arrow.flight.protocol.FlightService/NoSuch', outcome: 'refused', code: 'request.unimplemented' },
+      { method: 'unknown', command: '/other.Service/DoGet', code: 'request.unimplemented' },
+      { method: 'unknown', command: '/arrow.flight.protocol.FlightService/DoGet', code: 'request.malformed' },
+      { method: 'unknown', code: 'request.malformed', peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) },
+    ]),
+  );
+});
+
+test('a path that is no method name stays out of the record', async () => {
+  for (const path of ['/a.B/C?x=secret', `/${'x'.repeat(5000)}`, '/a.B/C%C3', '/a/b/c']) await call({ ':path': path, ...grpc });
+  await vi.waitFor(() => expect(fake.audits).toHaveLength(4));
+  for (const record of fake.audits) expect(record).not.toHaveProperty('command');
+});
+
+test('requests that a method takes are recorded by it alone', async () => {
+  await call({ ':path': '/arrow.flight.protocol.FlightService/ListActions', ...grpc });
+  await call({ ':path': '/grpc.health.v1.Health/Check', ...grpc });
+  await vi.waitFor(() => expect(fake.audits).toMatchObject([{ method: 'ListActions', code: 'auth.missing' }]));
+});
+
+test('windows suit long distances', async () => {
+  const [settings] = await once(session, 'remoteSettings');
+  expect(settings).toMatchObject({ initialWindowSize: 1024 ** 2, maxConcurrentStreams: 1000 });
+  await vi.waitFor(() => expect(session.state.remoteWindowSize).toBeGreaterThan(2 * 1024 ** 2));
+});
