@@ -3,6 +3,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditLog, createAuditFile, createAuditLog } from './audit.ts';
+import { isTokenCommand } from './auth/index.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
 import { fail } from './errors.ts';
@@ -58,6 +59,7 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     ticketTtlMs: config.ticketTtlMs,
     preparedTtlMs: config.sessionTtlMs,
   });
+  const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);
   const worker = createWorker({
     cluster: config.cluster,
     sealer,
@@ -68,10 +70,12 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     },
     admission: operations.admission,
     limits: operations.limits,
-    runCommand: async () => fail('request.unimplemented', 'there is no scratch schema'),
+    runCommand: async ({ command, principal }) => {
+      if (isTokenCommand(command)) return tokens.run(command, principal);
+      return fail('request.unimplemented', 'there is no scratch schema');
+    },
     ingest: async () => fail('request.unimplemented', 'there is no scratch schema'),
   });
-  const { authenticator } = await openIdentity(config, metadata, sealer, options.logger);
   const tls = await openTls(config, options.logger);
   if (tls !== null) started.add(tls);
   const flight = started.add<FlightServer>(

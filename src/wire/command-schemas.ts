@@ -13,7 +13,7 @@ export function commandSchema(command: Command): Schema {
   const time = (name: string, nullable: boolean): Field => new Field(name, new Timestamp(TimeUnit.MICROSECOND, 'UTC'), nullable);
   switch (command.kind) {
     case 'showTokens':
-      return new Schema([text('name'), time('created', false), time('expires', true)]);
+      return new Schema([text('name'), time('created', false), time('expires', true), time('used', true)]);
     case 'createToken':
       return new Schema([text('name'), text('token'), time('expires', true)]);
     default:

@@ -8,7 +8,7 @@ const cases: readonly (readonly [Command, boolean, readonly string[]])[] = [
   [{ kind: 'insert', table, columns: [] }, false, ['count']],
   [{ kind: 'dropTable', table, ifExists: true }, false, ['count']],
   [{ kind: 'dropToken', name: 'x' }, false, ['count']],
-  [{ kind: 'showTokens' }, true, ['name', 'created', 'expires']],
+  [{ kind: 'showTokens' }, true, ['name', 'created', 'expires', 'used']],
   [{ kind: 'createToken', name: 'x', ttlMs: null }, true, ['name', 'token', 'expires']],
 ];
 
