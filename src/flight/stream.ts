@@ -12,6 +12,7 @@ import { clientCertificateOf } from './client-certificate.ts';
 import type { RawCall } from './fast-frames.ts';
 import { credentialOf } from './handshake.ts';
 import { createMessageReader, type MessageReader } from './messages.ts';
+import { ERROR_CODE_TRAILER } from './remote.ts';
 import { createRpc, type RpcHandler } from './rpc.ts';
 import { grpcCode, outcomeOf, publicMessage } from './status.ts';
 
@@ -119,6 +120,7 @@ function refuse({ edge, method, call, headers, trailers, audit }: Flow, error: S
   const metadata = headers.clone();
   trailers.remove(REQUEST_ID);
   metadata.merge(trailers);
+  metadata.set(ERROR_CODE_TRAILER, error.code);
   call.emit('error', { code: grpcCode(error), details: publicMessage(error, audit.requestId), metadata });
 }
 

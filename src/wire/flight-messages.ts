@@ -84,6 +84,11 @@ export function decodeTicketMessage(bytes: Uint8Array): Uint8Array {
   return ticket.decode(bytes).bytes('ticket');
 }
 
+/** As a client sends it to DoGet. */
+export function encodeTicketMessage(bytes: Uint8Array): Uint8Array {
+  return ticket.encode({ ticket: bytes });
+}
+
 export function decodeAction(bytes: Uint8Array): Action {
   const fields = action.decode(bytes);
   return { type: fields.string('type'), body: fields.bytes('body') };

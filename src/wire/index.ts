@@ -36,6 +36,7 @@ export {
   encodePutResult,
   encodeResult,
   encodeSchemaResult,
+  encodeTicketMessage,
 } from './flight-messages.ts';
 export type { IpcMessages } from './ipc.ts';
 export { END_OF_STREAM, encapsulate, encapsulatedSchema, schemaMessage, splitIpcStream } from './ipc.ts';

@@ -1,0 +1,137 @@
+/**
+ * DoGet by another server of the cluster, for clients that do not follow locations: the planner passes the worker's
+ * messages on as they come. A worker that can not be reached is passed over until its first message; after that the
+ * stream fails with it, for a second one would repeat rows.
+ */
+import { type ChannelCredentials, Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { ERRORS, type ErrorCode, fail, SluiceError } from '../errors.ts';
+import type { BatchSource } from '../model.ts';
+import { decodeFlightData, encodeTaskTicket, encodeTicketMessage } from '../wire/index.ts';
+
+/** In trailers: the code of errors.ts, so that another server of the cluster can tell what happened. */
+export const ERROR_CODE_TRAILER = 'x-sluice-error';
+
+const DO_GET = '/arrow.flight.protocol.FlightService/DoGet';
+/** A fleet's worth; the least recently used one is closed. */
+const CHANNELS_MAX = 256;
+
+export interface Remote extends AsyncDisposable {
+  /** Streams a sealed ticket from the first of `locations` that answers. Rejects with what the worker said, or server.unavailable. */
+  read(sealed: Uint8Array, locations: readonly string[], bearer: string, signal: AbortSignal): Promise<BatchSource>;
+}
+
+/** `credentialsFor`: how to reach a location's scheme, `grpc` or `grpc+tls`. */
+export function createRemote(credentialsFor: (scheme: string) => ChannelCredentials): Remote {
+  const channels = createChannels(credentialsFor);
+  return {
+    read: async (sealed, locations, bearer, signal) => {
+      const request = encodeTicketMessage(encodeTaskTicket(sealed));
+      let last = new SluiceError('server.unavailable', 'no worker is alive; try again');
+      for (const location of locations) {
+        try {
+          return await open(channels.to(location), request, bearer, signal);
+        } catch (error) {
+          last = toLocal(error, signal);
+          if (!isElsewhereBetter(last)) throw last;
+        }
+      }
+      throw last;
+    },
+    [Symbol.asyncDispose]: async () => channels.close(),
+  };
+}
+
+/** What another worker may answer differently; everything else is about the ticket or its caller. */
+function isElsewhereBetter({ code }: SluiceError): boolean {
+  return code === 'server.unavailable' || code === 'limit.busy' || code === 'storage.unavailable';
+}
+
+async function open(client: Client, request: Uint8Array, bearer: string, signal: AbortSignal): Promise<BatchSource> {
+  signal.throwIfAborted();
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${bearer}`);
+  const call = client.makeServerStreamRequest(DO_GET, identity, identity, Buffer.from(request), metadata);
+  const cancel = (): void => call.cancel();
+  signal.addEventListener('abort', cancel, { once: true });
+  const messages = (call as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const next = async (): Promise<ReturnType<typeof decodeFlightData> | null> => {
+    const { done, value } = await messages.next();
+    return done === true ? null : decodeFlightData(value);
+  };
+  const close = async (): Promise<void> => {
+    signal.removeEventListener('abort', cancel);
+    end(call);
+  };
+  try {
+    const schema = (await next()) ?? fail('server.internal', 'internal error', 'the worker sent no schema');
+    return {
+      schemaHeader: schema.header,
+      next: async () => {
+        const message = await next().catch((error: unknown) => {
+          throw toLocal(error, signal);
+        });
+        if (message === null) return null;
+        return { header: message.header, body: message.body, rows: 0, release: () => {} };
+      },
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A cancel after the end says nothing; its error must not go unheard. */
+function end(call: ClientReadableStream<Buffer>): void {
+  call.on('error', () => {});
+  call.cancel();
+}
+
+function toLocal(error: unknown, signal: AbortSignal): SluiceError {
+  if (signal.aborted && signal.reason instanceof SluiceError) return signal.reason;
+  if (error instanceof SluiceError) return error;
+  const { code, details, metadata } = error as Partial<ServiceError>;
+  const named = metadata?.get(ERROR_CODE_TRAILER)[0]?.toString();
+  if (named !== undefined && Object.hasOwn(ERRORS, named)) return new SluiceError(named as ErrorCode, details ?? '', error);
+  if (code === status.UNAVAILABLE) return new SluiceError('server.unavailable', 'the worker went away; run the query again', error);
+  return new SluiceError('server.internal', 'internal error', error);
+}
+
+interface Channels {
+  to(location: string): Client;
+  close(): void;
+}
+
+function createChannels(credentialsFor: (scheme: string) => ChannelCredentials): Channels {
+  const clients = new Map<string, Client>();
+  return {
+    to: (location) => {
+      const known = clients.get(location);
+      const client = known ?? connect(location, credentialsFor);
+      clients.delete(location);
+      clients.set(location, client);
+      const [oldest] = clients;
+      if (clients.size > CHANNELS_MAX && oldest !== undefined) {
+        clients.delete(oldest[0]);
+        oldest[1].close();
+      }
+      return client;
+    },
+    close: () => {
+      for (const client of clients.values()) client.close();
+    },
+  };
+}
+
+function connect(location: string, credentialsFor: (scheme: string) => ChannelCredentials): Client {
+  const [scheme = '', address = ''] = location.split('://');
+  return new Client(address, credentialsFor(scheme), {
+    'grpc.max_receive_message_length': -1,
+    'grpc.initial_reconnect_backoff_ms': 200,
+    'grpc.max_reconnect_backoff_ms': 2000,
+  });
+}
+
+function identity(bytes: Buffer): Buffer {
+  return bytes;
+}
