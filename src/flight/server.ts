@@ -44,8 +44,8 @@ export interface FlightServer extends AsyncDisposable {
 
 const METHOD_PATH = /^\/[\w.]{1,128}\/\w{1,64}$/;
 const MAX_STREAMS_PER_CONNECTION = 1000;
-const KEEPALIVE_MS = 120_000;
-const KEEPALIVE_TIMEOUT_MS = 60_000;
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 30_000;
 const METHODS = [
   'Handshake',
   'ListFlights',
@@ -78,7 +78,7 @@ export async function createFlightServer(options: FlightServerOptions): Promise<
     'grpc.max_send_message_length': -1,
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
-    // A client whose machine vanished would hold its streams for ever.
+    // A client whose machine vanished would hold its streams for ever; one that broke HTTP/2 its socket, which Node then neither reads nor closes.
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     // Each stream bounds its own queue; Node's 10 MB per connection would refuse further streams beside slow readers.
