@@ -211,6 +211,14 @@ export interface WireForm {
 
 export const PLAIN_FORM: WireForm = { strings: 'utf8', enums: 'utf8', compression: 'none' };
 
+/** A file as it was when a query was planned. */
+export interface StoredFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** Changes with every write. */
+  readonly version: string;
+}
+
 export interface QueryTask {
   readonly kind: 'query';
   readonly catalog: PlanCatalog;
@@ -220,6 +228,8 @@ export interface QueryTask {
   readonly form: WireForm;
   /** IPC Schema message that the client was promised; empty = the engine's own. */
   readonly schema: Uint8Array;
+  /** What a share of a dataset reads, which must still be there unchanged; none when the whole dataset is read. */
+  readonly files?: readonly StoredFile[];
 }
 
 /** A table of a principal's own in the scratch schema. */

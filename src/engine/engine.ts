@@ -103,6 +103,15 @@ class LockedEngine implements Engine {
     }
   };
 
+  readonly files: Engine['files'] = async (pattern, max) => {
+    try {
+      const rows = await this.#host.query([], `SELECT file FROM glob(${quoteText(pattern)}) LIMIT ${Math.floor(max)}`);
+      return rows.map(([file]) => file ?? '');
+    } catch (error) {
+      throw ownStatementError(error);
+    }
+  };
+
   readonly stats: Engine['stats'] = () => {
     const { threads, queued, running } = this.#host.threads.stats();
     return {

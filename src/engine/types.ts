@@ -113,5 +113,7 @@ export interface Engine extends AsyncDisposable {
   copyTo(catalog: PlanCatalog, job: CopyJob, signal: AbortSignal): Promise<{ readonly rows: number }>;
   /** The columns of a trusted relation text. Rejects with storage.unavailable. */
   columns(relation: string): Promise<readonly ColumnInfo[]>;
+  /** The files that a trusted path or pattern means, in the order they are read in; at most `max`. Rejects with storage.unavailable. */
+  files(pattern: string, max: number): Promise<readonly string[]>;
   stats(): EngineStats;
 }

@@ -1,6 +1,6 @@
 /** What is sealed: tickets, prepared-statement handles and session tokens ↔ proto/ticket.proto. Faults fail with ticket.invalid. */
 import { fail } from '../errors.ts';
-import type { Command, PlanCatalog, QueryTask, Task, WireForm } from '../model.ts';
+import type { Command, PlanCatalog, QueryTask, StoredFile, Task, WireForm } from '../model.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
 
 /** One task for one worker, bound to a principal and the policy it was planned under. */
@@ -142,6 +142,7 @@ function readTask(fields: Fields): Task {
 
 function readQuery(fields: Fields): QueryTask {
   const catalog = fields.message('catalog') ?? fail('ticket.invalid', 'the ticket holds no catalog');
+  const files = fields.messages('files').map(readFile);
   return {
     kind: 'query',
     catalog: readCatalog(catalog),
@@ -149,7 +150,12 @@ function readQuery(fields: Fields): QueryTask {
     datasets: fields.strings('datasets'),
     form: readForm(fields.message('form') ?? fail('ticket.invalid', 'the ticket holds no wire form')),
     schema: fields.bytes('schema'),
+    ...(files.length === 0 ? {} : { files }),
   };
+}
+
+function readFile(fields: Fields): StoredFile {
+  return { path: fields.string('path'), bytes: fields.number('bytes'), version: fields.string('version') };
 }
 
 function readForm(fields: Fields): WireForm {

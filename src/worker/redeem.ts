@@ -1,9 +1,12 @@
 /** Opening a sealed ticket: whose it is, whether it still holds, and what it starts (invariants I3, I10). */
 import { fail } from '../errors.ts';
 import type { BatchSource, Principal, QueryTask, Task } from '../model.ts';
+import { createStorage } from '../storage/index.ts';
 import { decodeTicket, inlineFingerprint, type Sealer, type Ticket } from '../wire/index.ts';
 import { chainSources, onDispose, promisedSource } from './sources.ts';
 import type { EngineLease, PolicyInForce } from './types.ts';
+
+const storage = createStorage();
 
 /** For the principal's own, unexpired tickets of this cluster. Fails with ticket.*. */
 export function openTicket(sealed: Uint8Array, principal: Principal, cluster: string, sealer: Sealer, nowMs: number): Ticket {
@@ -27,11 +30,12 @@ function datasetsOf(task: Task): readonly string[] {
   return (task.kind === 'query' ? task : task.query)?.datasets ?? [];
 }
 
-/** Runs a query's statements one after the other on one engine. Owns nothing on rejection. */
+/** Runs a query's statements one after the other on one engine, if the files of a share are still the same. Owns nothing on rejection. */
 export async function startQuery(task: QueryTask, lease: () => Promise<EngineLease>, signal: AbortSignal): Promise<BatchSource> {
+  if (task.files !== undefined) await storage.verify(task.files);
   const { engine, release } = await lease();
   try {
-    const source = await chainSources(task.statements.map((sql) => () => engine.run(task.catalog, sql, signal)));
+    const source = await chainSources(task.statements.map((sql) => () => engine.run(task.catalog, sql, signal, task.form)));
     return onDispose(await orDispose(source, () => promisedSource(source, task.schema)), release);
   } catch (error) {
     release();

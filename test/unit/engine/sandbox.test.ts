@@ -53,6 +53,22 @@ describe('the data instance', () => {
     expect(await engine.columns('"src_shop"."main"."items"')).toEqual([{ name: 'item', type: 'INTEGER' }]);
   });
 
+  it('lists the files of a pattern in the order in which it reads them, of its connections only', async () => {
+    const names = ['b/2.parquet', 'a.parquet', 'B/1.parquet', 'a-b/3.parquet', 'a/4.parquet', 'é/5.parquet', '.h/6.parquet'];
+    const tree = join(allowed, 'tree');
+    for (const name of names) mkdirSync(join(tree, name, '..'), { recursive: true });
+    await runTrustedScript(names.map((name) => `COPY (SELECT '${name}' AS name) TO '${join(tree, name)}' (FORMAT parquet)`));
+    for (const pattern of [`${tree}/**/*.parquet`, `${tree}/*/*.parquet`, `${tree}/*.parquet`, `${tree}/a/4.parquet`]) {
+      const rows = await rowsOf(`SELECT name FROM read_parquet('${pattern}')`);
+      expect(rows.length).toBeGreaterThan(0);
+      expect(await engine.files(pattern, 100)).toEqual(rows.map(([name]) => join(tree, String(name))));
+    }
+    expect(await engine.files(`${tree}/**/*.parquet`, 3)).toHaveLength(3);
+    expect(await engine.files(`${tree}/none-*.parquet`, 3)).toEqual([]);
+    for (const outside of [`${sibling}/*.parquet`, '/etc/*'])
+      await expect(engine.files(outside, 3)).rejects.toMatchObject({ code: 'storage.unavailable' });
+  });
+
   it('gives every connection its variables and UTC', async () => {
     const sql = "SELECT getvariable('sluice_token_key'), current_setting('TimeZone')";
     expect(await rowsOf(sql)).toEqual([["it's a key", 'UTC']]);

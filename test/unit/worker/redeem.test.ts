@@ -50,3 +50,26 @@ test('a result with other columns than promised gives everything back', async ()
   await source[Symbol.asyncDispose]();
   expect(held).toEqual({ leases: 0, sources: 0 });
 });
+
+test('the wire form of the task is what the engine is asked for', async () => {
+  const asked: unknown[] = [];
+  const engine = asEngine({
+    run: async (_catalog, _sql, _signal, form) => {
+      asked.push(form);
+      return fakeSource([1], schemaHeader(['a']));
+    },
+  });
+  const form = { strings: 'view', enums: 'dictionary', compression: 'lz4' } as const;
+  const source = await startQuery({ ...QUERY, form }, async () => ({ engine, release: () => {} }), never);
+  await source[Symbol.asyncDispose]();
+  expect(asked).toEqual([form]);
+});
+
+test('a share of files that changed is not read', async () => {
+  const lease = async (): Promise<never> => {
+    throw new Error('leased');
+  };
+  const files = [{ path: import.meta.filename, bytes: 1, version: 'before' }];
+  await expect(startQuery({ ...QUERY, files }, lease, never)).rejects.toMatchObject({ code: 'storage.unavailable' });
+  await expect(startQuery({ ...QUERY, files: [] }, lease, never)).rejects.toThrow('leased');
+});
