@@ -6,6 +6,8 @@ import { foldName } from '../names.ts';
 import type { PrincipalPolicy } from '../policy/index.ts';
 import { checkText, type GatedStatement, gateStatement, type PlanEntry, qualifyView, type SqlLimits } from '../sql/index.ts';
 import { statementCasts, viewCasts, viewPlan } from './casts.ts';
+import { isSystem, systemDataset, systemEntry } from './information-schema.ts';
+import { allRaw } from './shapes.ts';
 import { createSnapshotCache } from './snapshot-cache.ts';
 
 const VIEW_DEPTH_MAX = 16;
@@ -15,6 +17,8 @@ export interface BindContext {
   readonly snapshot: Snapshot;
   /** For names without a schema. */
   readonly defaultSchema: string;
+  /** Whose own tables names can mean; null = nobody's. */
+  readonly subject: string | null;
   readonly analyzer: Analyzer;
   readonly functions: ReadonlySet<string>;
   readonly limits: SqlLimits;
@@ -42,29 +46,35 @@ export async function bindStatement(
   checkText(sql, context.limits);
   const ast = await context.analyzer.parse(sql);
   const gated = gateStatement(ast, {
-    resolve: (parts) => (showDenied ? findDataset(context, parts) : resolveReadable(parts, policy, context)),
+    resolve: (parts) =>
+      systemDataset(parts, context.snapshot.catalogName) ??
+      (showDenied ? findDataset(context, parts) : resolveReadable(parts, policy, context)),
     functions: context.functions,
+    session: true,
     limits: context.limits,
   });
-  const decisions = gated.datasets.map((dataset) => policy.decide(dataset));
+  const decisions = gated.datasets.map((dataset) => (isSystem(dataset) ? allRaw(dataset) : policy.decide(dataset)));
   const expansion = new Expansion(policy, context);
   for (const [i, dataset] of gated.datasets.entries()) {
     const decision = decisions[i];
-    if (decision?.effect === 'allow') await expansion.add(dataset, decision, []);
+    if (isSystem(dataset)) expansion.addSystem(dataset);
+    else if (decision?.effect === 'allow') await expansion.add(dataset, decision, []);
   }
   return { gated, ast, decisions, ...(await withBarriers(sql, gated, expansion, context)) };
 }
 
 /** Names are matched as DuckDB does, without case; null looks the same for hidden and missing. */
+/** Of tables that several principals gave one name, only one's own counts. */
 export function findDataset(
-  { snapshot, defaultSchema }: Pick<BindContext, 'snapshot' | 'defaultSchema'>,
+  { snapshot, defaultSchema, subject }: Pick<BindContext, 'snapshot' | 'defaultSchema' | 'subject'>,
   parts: readonly string[],
 ): Dataset | null {
   const folded = parts.map(foldName);
   if (folded.length === 3 && folded.shift() !== foldName(snapshot.catalogName)) return null;
   if (folded.length === 1) folded.unshift(foldName(defaultSchema));
   if (folded.length !== 2) return null;
-  return nameIndex(snapshot).get(JSON.stringify(folded)) ?? null;
+  const found = nameIndex(snapshot).get(JSON.stringify(folded)) ?? [];
+  return found.find(({ owner }) => owner === undefined || owner.subject === subject) ?? null;
 }
 
 function resolveReadable(parts: readonly string[], policy: PrincipalPolicy, context: BindContext): Dataset | null {
@@ -75,12 +85,17 @@ function resolveReadable(parts: readonly string[], policy: PrincipalPolicy, cont
   return null;
 }
 
-const indexes = new WeakMap<Snapshot, ReadonlyMap<string, Dataset>>();
+const indexes = new WeakMap<Snapshot, ReadonlyMap<string, readonly Dataset[]>>();
 
-function nameIndex(snapshot: Snapshot): ReadonlyMap<string, Dataset> {
+function nameIndex(snapshot: Snapshot): ReadonlyMap<string, readonly Dataset[]> {
   let index = indexes.get(snapshot);
   if (index === undefined) {
-    index = new Map(snapshot.datasets.map((dataset) => [JSON.stringify([foldName(dataset.schema), foldName(dataset.name)]), dataset]));
+    const byName = new Map<string, Dataset[]>();
+    for (const dataset of snapshot.datasets) {
+      const key = JSON.stringify([foldName(dataset.schema), foldName(dataset.name)]);
+      byName.set(key, [...(byName.get(key) ?? []), dataset]);
+    }
+    index = byName;
     indexes.set(snapshot, index);
   }
   return index;
@@ -97,7 +112,9 @@ const boundViews = createSnapshotCache<Promise<BoundView>>();
 
 /** A steward's view, parsed and gated once per snapshot; it may name any dataset, the caller decides each. A reader's schema is not its own. */
 export function bindView(dataset: Dataset, sql: string, context: BindContext): Promise<BoundView> {
-  return boundViews(context.snapshot, dataset.id, () => gateView(sql, { ...context, defaultSchema: context.snapshot.defaultSchema }));
+  return boundViews(context.snapshot, dataset.id, () =>
+    gateView(sql, { ...context, defaultSchema: context.snapshot.defaultSchema, subject: null }),
+  );
 }
 
 async function gateView(sql: string, context: BindContext): Promise<BoundView> {
@@ -154,6 +171,10 @@ class Expansion {
     }
     this.#hides.set(key, hides);
     return hides;
+  }
+
+  addSystem(dataset: Dataset): void {
+    this.entries.set(keyOf(dataset, true), systemEntry(dataset));
   }
 
   /** Datasets that the statement names and that hide something. */

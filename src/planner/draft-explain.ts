@@ -4,21 +4,24 @@ import { fail } from '../errors.ts';
 import type { Principal, Snapshot } from '../model.ts';
 import { inlineFingerprint } from '../wire/index.ts';
 import { bindStatement } from './bind.ts';
-import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest } from './draft.ts';
+import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
+import { templateCheck } from './draft-query.ts';
 import { explainTable } from './explain.ts';
 
 export async function draftExplain(
   request: DraftRequest,
-  explain: { readonly user: string | null; readonly query: string },
+  explain: { readonly user: string | null; readonly query: Query },
   options: DraftOptions,
 ): Promise<Draft> {
   const { policy, rights, statement } = request;
   const { snapshot } = policy;
   const audits = rights.may('audit');
   if (explain.user !== null && !audits) fail('policy.denied', 'EXPLAIN POLICY AS USER needs the audit right');
-  const subject = explain.user === null ? rights : await policy.forPrincipal(principalOf(explain.user, snapshot));
-  const context = contextOf(snapshot, request.options.schema, options);
-  const bound = await bindStatement(explain.query, subject, context, audits);
+  const principal = explain.user === null ? request.principal : principalOf(explain.user, snapshot);
+  const subject = await policy.forPrincipal(principal);
+  const context = contextOf({ ...request, principal }, options);
+  const same = await templateCheck(explain.query, context);
+  const bound = same(await bindStatement(explain.query.texts[0], subject, context, audits));
   const table = explainTable(bound, snapshot, subject, audits ? 'auditor' : 'self');
   return {
     schema: table.schema,

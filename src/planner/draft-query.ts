@@ -3,9 +3,12 @@ import type { Schema } from 'apache-arrow';
 import type { Analyzer } from '../engine/index.ts';
 import { fail } from '../errors.ts';
 import type { PlanCatalog, QueryTask, Snapshot } from '../model.ts';
-import { buildPlanCatalog, type PlanEntry, qualify, sameExceptCatalog } from '../sql/index.ts';
+import { buildPlanCatalog, checkText, type PlanEntry, qualify, sameExceptCatalog, sameExceptParameters } from '../sql/index.ts';
+import { schemaMessage } from '../wire/index.ts';
 import { type BindContext, type Bound, bindStatement } from './bind.ts';
-import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest } from './draft.ts';
+import { describedSchema } from './columns.ts';
+import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
+import { isSystem, sessionMacros, withSystemRows } from './information-schema.ts';
 
 export interface QueryPlan {
   readonly schema: Schema;
@@ -13,32 +16,73 @@ export interface QueryPlan {
   readonly entries: readonly PlanEntry[];
 }
 
-export async function draftQuery(request: DraftRequest, sql: string, options: DraftOptions): Promise<Draft> {
-  const { schema, task, entries } = await planQuery(request, sql, options);
+export async function draftQuery(request: DraftRequest, query: Query, options: DraftOptions): Promise<Draft> {
+  const { schema, task, entries } = await planQuery(request, query, options);
   return { schema, task, audit: auditOf(request.statement, request.policy.snapshot, request.rights.fingerprint(task.datasets), entries) };
 }
 
 /** Rejects with sql.*, dataset.unknown, policy.*. */
-export async function planQuery(request: DraftRequest, sql: string, options: DraftOptions): Promise<QueryPlan> {
+export async function planQuery(request: DraftRequest, query: Query, options: DraftOptions): Promise<QueryPlan> {
   const { snapshot } = request.policy;
-  const context = contextOf(snapshot, request.options.schema, options);
-  const bound = await bindStatement(sql, request.rights, context);
-  const [empty, rows] = catalogsOf(bound.entries, context);
-  const textFor = (catalog: PlanCatalog): Promise<string> => governedText(sql, bound, catalog.name, snapshot, options.analyzer);
-  const description = await options.analyzer.describe(empty, await textFor(empty));
-  if (description.parameterCount > 0) fail('request.unimplemented', 'parameters are not supported; write the values into the statement');
-  const datasets = bound.entries.map(({ dataset }) => dataset.id);
-  const { schema, schemaHeader } = description;
-  const statements = [await textFor(rows)];
-  return {
-    schema,
-    task: { kind: 'query', catalog: rows, statements, datasets, form: request.options.form, schema: schemaHeader },
-    entries: bound.entries,
+  const { form } = request.options;
+  const context = contextOf(request, options);
+  const [first, ...more] = await bindAll(request, query, context);
+  const entries = await withRows(withAllBarriers(first, more), request, options);
+  const [empty, rows] = catalogsOf(first, entries, context);
+  const textFor = (catalog: PlanCatalog, bound: Bound, sql: string): Promise<string> =>
+    governedText(sql, bound, catalog.name, snapshot, options.analyzer);
+  const description = await options.analyzer.describe(empty, await textFor(empty, first, query.texts[0]), form);
+  if (description.parameterCount > 0) fail('sql.refused', 'this way of writing a parameter is not supported: write ? or $1');
+  const schema = describedSchema(description, first, snapshot, request.rights);
+  const datasets = entries.map(({ dataset }) => dataset.id);
+  const statements: string[] = [];
+  for (const [i, bound] of [first, ...more].entries()) statements.push(await textFor(rows, bound, query.texts[i] ?? ''));
+  return { schema, task: { kind: 'query', catalog: rows, statements, datasets, form, schema: schemaMessage(schema) }, entries };
+}
+
+/** Each text goes through the gate by itself: what a constant may be depends on its value. */
+async function bindAll(request: DraftRequest, query: Query, context: BindContext): Promise<readonly [Bound, ...Bound[]]> {
+  const [text, ...more] = query.texts;
+  const same = await templateCheck(query, context);
+  const first = same(await bindStatement(text, request.rights, context));
+  const rest: Bound[] = [];
+  for (const other of more) rest.push(same(await bindStatement(other, request.rights, context)));
+  return [first, ...rest];
+}
+
+/** What proves that a text differs from its template in the values of parameters only. */
+export async function templateCheck({ template, texts }: Query, context: BindContext): Promise<(bound: Bound) => Bound> {
+  if (texts.length === 1 && texts[0] === template) return (bound) => bound;
+  checkText(template, context.limits);
+  const ast = await context.analyzer.parse(template);
+  return (bound) => {
+    if (!sameExceptParameters(ast, bound.ast)) fail('sql.refused', 'a parameter can not stand at this place of the statement');
+    return bound;
   };
 }
 
-function catalogsOf(entries: readonly PlanEntry[], { defaultSchema }: BindContext): readonly [PlanCatalog, PlanCatalog] {
-  const build = (data: 'rows' | 'empty'): PlanCatalog => buildPlanCatalog({ defaultSchema, entries, data });
+/** All texts share one catalog, so what one of them needs, all get. */
+function withAllBarriers(first: Bound, more: readonly Bound[]): readonly PlanEntry[] {
+  return first.entries.map((entry, i) => ({
+    ...entry,
+    barrier: entry.barrier || more.some(({ entries }) => entries[i]?.barrier !== false),
+  }));
+}
+
+/** What the principal sees of the catalog, where the statement asks for it. */
+async function withRows(entries: readonly PlanEntry[], request: DraftRequest, options: DraftOptions): Promise<readonly PlanEntry[]> {
+  if (!entries.some(({ dataset }) => isSystem(dataset))) return entries;
+  const visible = await options.visible(request.policy, request.principal);
+  return entries.map((entry) => withSystemRows(entry, visible));
+}
+
+export function catalogsOf(
+  { gated }: Pick<Bound, 'gated'>,
+  entries: readonly PlanEntry[],
+  { defaultSchema, snapshot, subject }: BindContext,
+): readonly [PlanCatalog, PlanCatalog] {
+  const macros = sessionMacros(gated.functions, { catalogName: snapshot.catalogName, subject: subject ?? '' });
+  const build = (data: 'rows' | 'empty'): PlanCatalog => buildPlanCatalog({ defaultSchema, entries, data, macros });
   return [build('empty'), build('rows')];
 }
 

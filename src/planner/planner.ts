@@ -1,50 +1,54 @@
 /** SQL + principal → sealed tickets. Reads no data rows (invariant I4). */
-import { Schema } from 'apache-arrow';
-import type { Principal } from '../model.ts';
 import type { Policy } from '../policy/index.ts';
+import { findParameters } from '../sql/index.ts';
 import type { Draft, DraftOptions, DraftRequest } from './draft.ts';
-import { draftExplain } from './draft-explain.ts';
-import { draftQuery } from './draft-query.ts';
-import { parseExplain } from './explain.ts';
+import { draftBound, draftPlain, draftTyped, draftUntyped } from './draft-parameters.ts';
+import { parameterSchema } from './parameters.ts';
 import { createPreparedHandles, type PreparedOptions } from './prepared.ts';
 import { createTickets, type TicketOptions } from './tickets.ts';
-import type { Planner, ResultOptions } from './types.ts';
+import type { Planner, PlanRequest } from './types.ts';
 import { createVisibleCatalogs } from './visible.ts';
 
-export interface PlannerOptions extends DraftOptions, TicketOptions, PreparedOptions {
+export interface PlannerOptions extends Omit<DraftOptions, 'visible'>, TicketOptions, PreparedOptions {
   /** The policy in force now; its snapshot is the catalog in force. */
   readonly policy: () => Promise<Policy>;
   readonly now?: () => number;
 }
 
-export function createPlanner(options: PlannerOptions): Planner {
+export function createPlanner(given: PlannerOptions): Planner {
+  const options = { ...given, visible: createVisibleCatalogs(given.analyzer) };
   const now = options.now ?? Date.now;
   const tickets = createTickets(options, now);
   const handles = createPreparedHandles(options, now);
-  const visibleCatalogOf = createVisibleCatalogs(options.analyzer);
-  const draft = async (principal: Principal, sql: string, result: ResultOptions): Promise<Draft> => {
+  const open = async ({ principal, sql, options: result }: PlanRequest): Promise<DraftRequest> => {
     const policy = await options.policy();
-    const request = { principal, statement: sql, policy, rights: await policy.forPrincipal(principal), options: result };
-    return draftStatement(request, sql, options);
+    return { principal, statement: sql, policy, rights: await policy.forPrincipal(principal), options: result };
   };
-  const draftPrepared = (handle: Uint8Array, principal: Principal, result: ResultOptions): Promise<Draft> =>
-    draft(principal, handles.open(handle, principal).sql, result);
   return {
-    plan: async (request) => tickets.issue(await draft(request.principal, request.sql, request.options), request.principal),
+    plan: async (request) => tickets.issue(await draftPlain(await open(request), options), request.principal),
     prepare: async (request) => {
-      const { schema, audit } = await draft(request.principal, request.sql, request.options);
-      return { handle: handles.seal(request.sql, [], request.principal), schema, parameters: new Schema([]), audit };
+      const { draft, types } = await draftUntyped(await open(request), options);
+      return {
+        handle: handles.seal(request.sql, types, request.principal),
+        schema: draft.schema,
+        parameters: await parameterSchema(findParameters(request.sql).names, types, options),
+        audit: draft.audit,
+      };
     },
-    planPrepared: async (handle, principal, result) => tickets.issue(await draftPrepared(handle, principal, result), principal),
+    planPrepared: async (handle, principal, result) => {
+      const { sql, parameterTypes, rows } = handles.open(handle, principal);
+      const request = await open({ principal, sql, options: result });
+      const draft: Draft =
+        rows.length === 0 ? await draftPlain(request, options) : await draftBound(request, parameterTypes, rows, options);
+      return tickets.issue(draft, principal);
+    },
     bindParameters: handles.bind,
-    schemaOf: async (request) => (await draft(request.principal, request.sql, request.options)).schema,
-    schemaOfPrepared: async (handle, principal, result) => (await draftPrepared(handle, principal, result)).schema,
+    schemaOf: async (request) => (await draftUntyped(await open(request), options)).draft.schema,
+    schemaOfPrepared: async (handle, principal, result) => {
+      const { sql, parameterTypes } = handles.open(handle, principal);
+      return (await draftTyped(await open({ principal, sql, options: result }), parameterTypes, options)).schema;
+    },
     renew: tickets.renew,
-    visibleCatalog: async (principal) => visibleCatalogOf(await options.policy(), principal),
+    visibleCatalog: async (principal) => options.visible(await options.policy(), principal),
   };
-}
-
-function draftStatement(request: DraftRequest, sql: string, options: DraftOptions): Promise<Draft> {
-  const explain = parseExplain(sql);
-  return explain === null ? draftQuery(request, sql, options) : draftExplain(request, explain, options);
 }

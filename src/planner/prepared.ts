@@ -15,7 +15,7 @@ export interface PreparedHandles {
   seal(sql: string, parameterTypes: readonly string[], principal: Principal): Uint8Array;
   /** Throws ticket.*. */
   open(handle: Uint8Array, principal: Principal): PreparedHandle;
-  /** The handle with these rows in place of what was bound before. Throws ticket.*, request.malformed, sql.limit. */
+  /** The handle with these rows in place of what was bound before. Throws ticket.*, sql.parameter, sql.limit. */
   bind(handle: Uint8Array, principal: Principal, rows: Table): Uint8Array;
 }
 
@@ -46,9 +46,9 @@ export function createPreparedHandles(options: PreparedOptions, now: () => numbe
 /** Clients bind an empty batch for "no parameters". */
 function rowsOf(rows: Table, parameters: number): Uint8Array {
   if (rows.numCols !== parameters)
-    fail('request.malformed', `the statement has ${parameters} parameters, but ${rows.numCols} values were bound`);
+    fail('sql.parameter', `the statement has ${parameters} parameters, but ${rows.numCols} values were bound`);
   if (parameters === 0) return new Uint8Array();
-  if (rows.numRows === 0) fail('request.malformed', 'no row of parameters was bound');
+  if (rows.numRows === 0) fail('sql.parameter', 'no row of parameters was bound');
   if (rows.numRows > ROWS_MAX) fail('sql.limit', `${rows.numRows} rows of parameters were bound; send at most ${ROWS_MAX} at a time`);
   const ipc = tableToIPC(rows, 'stream');
   if (ipc.length > BYTES_MAX) fail('sql.limit', `the bound parameters are larger than ${BYTES_MAX} bytes; send fewer rows at a time`);

@@ -73,6 +73,7 @@ function withColumns(draft: Pick<Snapshot, 'datasets' | 'defaultSchema' | 'catal
     problems: [],
     catalogName: draft.catalogName,
     defaultSchema: draft.defaultSchema,
+    scratchSchema: null,
     datasets,
   };
 }
@@ -81,7 +82,7 @@ function withColumns(draft: Pick<Snapshot, 'datasets' | 'defaultSchema' | 'catal
 async function resolveView(view: Dataset, snapshot: Snapshot, source: SchemaSource): Promise<readonly ColumnType[] | string | null> {
   const written = view.source.kind === 'view' ? view.source.sql : '';
   const { analyzer, functions, limits } = source;
-  const context: BindContext = { snapshot, defaultSchema: snapshot.defaultSchema, analyzer, functions, limits };
+  const context: BindContext = { snapshot, defaultSchema: snapshot.defaultSchema, subject: null, analyzer, functions, limits };
   try {
     const { gated, sql } = await bindView(view, written, context);
     if (gated.datasets.some((base) => base.columns.length === 0)) return null;

@@ -3,7 +3,7 @@ import { Schema } from 'apache-arrow';
 import { fail } from '../errors.ts';
 import type { Principal, Task } from '../model.ts';
 import type { Policy } from '../policy/index.ts';
-import { checkTicket, decodeTicket, encodeTicket, inlineFingerprint, type Sealer, type Ticket } from '../wire/index.ts';
+import { checkTicket, commandSchema, decodeTicket, encodeTicket, inlineFingerprint, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Draft } from './draft.ts';
 import type { Plan } from './types.ts';
 
@@ -42,7 +42,7 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
         statement: audit.statement,
         task,
       });
-      return { queryId: audit.queryId, schema: schema ?? new Schema([]), tickets: [ticket], ordered: true, expiresAtMs, audit };
+      return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets: [ticket], ordered: true, expiresAtMs, audit };
     },
     renew: async (sealed, principal) => {
       const ticket = decodeTicket(options.sealer.open('ticket', sealed));
@@ -55,6 +55,11 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
       return { ticket: seal({ ...ticket, expiresAtMs }), expiresAtMs };
     },
   };
+}
+
+/** What DoGet sends for a statement that clients run as an update. */
+function schemaOfTask(task: Task): Schema {
+  return task.kind === 'command' ? commandSchema(task.command) : new Schema([]);
 }
 
 function datasetsOf(task: Task): readonly string[] {

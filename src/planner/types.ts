@@ -81,7 +81,7 @@ export interface Planner {
   prepare(request: PlanRequest): Promise<Prepared>;
   /** Plans a prepared handle again, with the parameters bound to it, under the policy in force now. */
   planPrepared(handle: Uint8Array, principal: Principal, options: ResultOptions): Promise<Plan>;
-  /** A handle with these parameters bound by position, one execution per row. Rejects with ticket.*, request.malformed, sql.limit. */
+  /** A handle with these parameters bound by position, one execution per row. Throws ticket.*, sql.parameter, sql.limit. */
   bindParameters(handle: Uint8Array, principal: Principal, rows: Table): Uint8Array;
   /** Result schema of a statement, or of a prepared handle; null when it has no rows. */
   schemaOf(request: PlanRequest): Promise<Schema | null>;

@@ -1,9 +1,10 @@
 /** The catalog as one principal may see it, for Flight SQL's metadata commands. */
-import { Field, Schema } from 'apache-arrow';
+import { Schema } from 'apache-arrow';
 import type { Analyzer } from '../engine/index.ts';
-import type { Column, Dataset, Principal, Snapshot } from '../model.ts';
+import type { Dataset, Principal, Snapshot } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import { buildPlanCatalog, qualified } from '../sql/index.ts';
+import { withMetadata } from './column-metadata.ts';
 import { allRaw, asTable } from './shapes.ts';
 import { createSnapshotCache } from './snapshot-cache.ts';
 import type { VisibleCatalog, VisibleTable } from './types.ts';
@@ -43,7 +44,9 @@ function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snap
     decision.effect === 'allow' ? decision.columns.filter(({ treatment }) => treatment.kind === 'hidden').map(({ name }) => name) : [],
   );
   const kept = dataset.columns.map((column, i) => ({ column, field: schema.fields[i] })).filter(({ column }) => !hidden.has(column.name));
-  const fields = kept.flatMap(({ column, field }) => (field === undefined ? [] : [withMetadata(field, column, dataset, snapshot)]));
+  const fields = kept.flatMap(({ column, field }) =>
+    field === undefined ? [] : [withMetadata(field, column.type, { catalogName: snapshot.catalogName, dataset, column })],
+  );
   return {
     schema: dataset.schema,
     name: dataset.name,
@@ -54,30 +57,4 @@ function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snap
     primaryKey: [],
     foreignKeys: [],
   };
-}
-
-/** Column metadata keys of FlightSql.proto; booleans are "1" or "0". */
-function withMetadata(field: Field, column: Column, dataset: Dataset, snapshot: Snapshot): Field {
-  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(column.type);
-  const remarks = [column.description, column.tags.length > 0 ? `tags: ${column.tags.join(', ')}` : undefined].filter(
-    (part) => part !== undefined,
-  );
-  const metadata = new Map([
-    ['ARROW:FLIGHT:SQL:CATALOG_NAME', snapshot.catalogName],
-    ['ARROW:FLIGHT:SQL:DB_SCHEMA_NAME', dataset.schema],
-    ['ARROW:FLIGHT:SQL:TABLE_NAME', dataset.name],
-    ['ARROW:FLIGHT:SQL:TYPE_NAME', column.type],
-    ['ARROW:FLIGHT:SQL:IS_READ_ONLY', '1'],
-    ['ARROW:FLIGHT:SQL:IS_SEARCHABLE', '1'],
-    ['ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT', '0'],
-    ['ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE', /CHAR|TEXT/.test(column.type) ? '1' : '0'],
-    ...(decimal === null
-      ? []
-      : ([
-          ['ARROW:FLIGHT:SQL:PRECISION', decimal[1] ?? ''],
-          ['ARROW:FLIGHT:SQL:SCALE', decimal[2] ?? ''],
-        ] as const)),
-    ...(remarks.length === 0 ? [] : ([['ARROW:FLIGHT:SQL:REMARKS', remarks.join('; ')]] as const)),
-  ]);
-  return new Field(field.name, field.type, field.nullable, metadata);
 }

@@ -21,6 +21,13 @@ const DENIED: ReadonlySet<string> = new Set(
 
 const DENIED_FAMILY = /^(__internal_|duckdb_|pragma_|pg_(?!typeof$|size_pretty$)|inet_|has_|icu_collate|st_)/;
 
+/** Answered by macros of the plan's own catalog: only by their bare names, which find those first. */
+const SESSION_FUNCTIONS: ReadonlySet<string> = new Set(['current_catalog', 'current_database', 'current_user', 'session_user', 'user']);
+
+export function isSessionFunction(name: string): boolean {
+  return SESSION_FUNCTIONS.has(name);
+}
+
 const TABLE_FUNCTIONS: ReadonlySet<string> = new Set(['range', 'generate_series', 'unnest', 'json_each', 'json_tree']);
 
 /** Lower-case names that gateStatement accepts in expressions. */
@@ -39,6 +46,11 @@ function isDenied(name: string): boolean {
 
 export function isTableFunction(name: string): boolean {
   return TABLE_FUNCTIONS.has(name);
+}
+
+/** The table of `information_schema` behind a catalog function that client libraries call; null for any other. */
+export function systemTableOf(name: string): string | null {
+  return name === 'duckdb_constraints' ? name : null;
 }
 
 /** list_aggregate(list, 'name') calls the aggregate named by its second argument. */

@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.ts';
 import { constantOf, type Json, list, location, object, text } from './ast.ts';
-import { AGGREGATE_BY_NAME } from './functions.ts';
+import { AGGREGATE_BY_NAME, isSessionFunction } from './functions.ts';
 import { checkType, checkValue } from './types.ts';
 import { applyShape, name, names, plain, type Rule, type Scope, type Shape, unused, type Walk } from './walk.ts';
 
@@ -109,7 +109,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 function visitExpression(walk: Walk, node: Json, scope: Scope): void {
   const kind = text(node['class']);
   if (kind === 'FUNCTION') {
-    applyFunction(walk, node, scope, (called) => walk.options.functions.has(called), 'function');
+    const allowed = (called: string): boolean => walk.options.functions.has(called) || (isSessionFunction(called) && isOwnCall(walk, node));
+    applyFunction(walk, node, scope, allowed, 'function');
     return;
   }
   if (kind === 'WINDOW') allowName(walk, node, (called) => walk.options.functions.has(called), 'function');
@@ -135,6 +136,12 @@ const FUNCTION: Shape = {
   export_state: unused('EXPORT_STATE'),
 };
 
+/** A bare name without arguments, in a statement that has a session: a macro of the plan answers it. */
+export function isOwnCall(walk: Walk, node: Json): boolean {
+  const isBare = text(node['schema'] ?? '') === '' && text(node['catalog'] ?? '') === '';
+  return walk.options.session === true && isBare && list(node['children']).length === 0;
+}
+
 /** Built-in names only: no schema but main, no catalog but system; DuckDB compares names without case. */
 function allowName(walk: Walk, node: Json, allowed: (name: string) => boolean, what: string): string {
   const called = text(node['function_name']).toLowerCase();
@@ -155,14 +162,17 @@ function aggregateByName(walk: Walk, node: Json): void {
   walk.functions.add(aggregate.toLowerCase());
 }
 
-/** An unbound bare name falls back to a function of that name; this one would tell the plan's catalog. */
-const DENIED_BARE_NAMES: ReadonlySet<string> = new Set(['current_catalog', 'current_database']);
+/** An unbound bare name falls back to a function of that name; the engine's own would tell the plan's catalog. */
+function sessionName(walk: Walk, name: string): void {
+  if (!isSessionFunction(name)) return;
+  if (walk.options.session === true) walk.functions.add(name);
+  else if (name === 'current_catalog' || name === 'current_database') fail('sql.refused', `${JSON.stringify(name)} is not allowed`);
+}
 
 function columnReference(walk: Walk, node: Json): void {
   const parts = list(node['column_names']).map(text);
   if (parts.length === 0 || parts.length > MAX_NAME_PARTS) fail('sql.limit', `a column name has more than ${MAX_NAME_PARTS} parts`);
-  if (parts.length === 1 && DENIED_BARE_NAMES.has((parts[0] ?? '').toLowerCase()))
-    fail('sql.refused', `${JSON.stringify(parts[0])} is not allowed`);
+  if (parts.length === 1) sessionName(walk, (parts[0] ?? '').toLowerCase());
   if (parts.length >= 4) walk.columnReferences.push({ parts, location: location(node) });
 }
 

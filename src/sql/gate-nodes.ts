@@ -3,8 +3,9 @@
 import { fail } from '../errors.ts';
 import { foldName } from '../names.ts';
 import { child, type Json, list, location, object, objects, text } from './ast.ts';
-import { isTableFunction } from './functions.ts';
-import { applyFunction, expressionLists, expressions, modifier, optionalExpression, subquery } from './gate-expressions.ts';
+import { isTableFunction, systemTableOf } from './functions.ts';
+import { applyFunction, expressionLists, expressions, isOwnCall, modifier, optionalExpression, subquery } from './gate-expressions.ts';
+import { INFORMATION_SCHEMA } from './plan-catalog.ts';
 import { checkValue } from './types.ts';
 import {
   applyShape,
@@ -200,7 +201,16 @@ function baseTable(walk: Walk, node: Json, scope: Scope): void {
 
 function tableFunction(walk: Walk, node: Json, scope: Scope): void {
   if (node['class'] !== 'FUNCTION') fail('sql.refused', 'this form of table function is not allowed');
-  applyFunction(walk, node, scope, (called) => isTableFunction(called), 'table function');
+  applyFunction(walk, node, scope, (called) => isTableFunction(called) || isSystemTable(walk, node, called), 'table function');
+}
+
+/** A catalog function that a macro of the plan answers, over a table of `information_schema`. */
+function isSystemTable(walk: Walk, node: Json, called: string): boolean {
+  const table = systemTableOf(called);
+  const dataset = table === null || !isOwnCall(walk, node) ? null : walk.options.resolve([INFORMATION_SCHEMA, table]);
+  if (dataset === null) return false;
+  walk.tables.push({ dataset, parts: [], location: location(node) });
+  return true;
 }
 
 function pivots(walk: Walk, value: unknown, scope: Scope): void {

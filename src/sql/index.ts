@@ -3,13 +3,33 @@
  * Pure: no engine, no I/O, no third-party parser. Never makes a user's SQL from an AST. Sizes in bytes, places as UTF-8 byte offsets.
  * Errors: sql.empty, sql.limit, sql.refused, dataset.unknown for users; policy.invalid for stewards.
  */
+export { readValue, UnreadableValue, type ValueBudget } from './arrow-value.ts';
+export { type CommandNames, type ParsedCommand, parseCommand } from './command.ts';
 export { type FunctionFacts, functionAllowList } from './functions.ts';
 export { type GatedStatement, gateStatement } from './gate.ts';
 export { checkText, DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
+export { type Literal, literalOf, sampleOf } from './literals.ts';
 export { supportsMask } from './masks.ts';
+export {
+  findParameters,
+  type Parameters,
+  parsedParameters,
+  sameExceptParameters,
+  withLiterals,
+  withMarkers,
+  withNulls,
+} from './parameters.ts';
 export { unsafeCasts } from './plan-casts.ts';
-export { buildPlanCatalog, type PlanCatalogInput, type PlanEntry, sourceRelation } from './plan-catalog.ts';
+export {
+  baseName,
+  buildPlanCatalog,
+  INFORMATION_SCHEMA,
+  type Macro,
+  type PlanCatalogInput,
+  type PlanEntry,
+  sourceRelation,
+} from './plan-catalog.ts';
 export { toPredicate } from './predicate.ts';
 export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './qualify.ts';
-export { qualified } from './quote.ts';
+export { identifier, qualified, stringLiteral } from './quote.ts';
 export type { CatalogReference, GatedTable, GateOptions } from './walk.ts';

@@ -1,5 +1,6 @@
 /** Bounds on a statement, checked on the text before any parser sees it. */
 import { fail } from '../errors.ts';
+import { endOfComment, endOfDollar } from './scan.ts';
 
 export interface SqlLimits {
   /** UTF-8 bytes of the statement. */
@@ -83,21 +84,4 @@ function* tokens(sql: string): Generator<string> {
     else if (!token.startsWith('--')) yield token;
     if (token.length > 1 && token.startsWith('$')) scan.lastIndex = endOfDollar(sql, scan.lastIndex, token);
   }
-}
-
-function endOfDollar(sql: string, from: number, tag: string): number {
-  const end = sql.indexOf(tag, from);
-  return end < 0 ? sql.length : end + tag.length;
-}
-
-/** Comments nest. */
-function endOfComment(sql: string, from: number): number {
-  const marks = /\/\*|\*\//g;
-  marks.lastIndex = from;
-  let open = 1;
-  for (let match = marks.exec(sql); match !== null; match = marks.exec(sql)) {
-    open += match[0] === '/*' ? 1 : -1;
-    if (open === 0) return marks.lastIndex;
-  }
-  return sql.length;
 }

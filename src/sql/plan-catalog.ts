@@ -15,6 +15,15 @@ export interface PlanEntry {
   readonly base?: boolean;
   /** For view datasets: the steward's SQL with every name qualified by the given plan catalog. */
   readonly viewSql?: (catalog: string) => string;
+  /** Trusted query whose rows are the dataset, in place of storage: `information_schema`. */
+  readonly rows?: string;
+}
+
+/** A function without arguments that the statement calls by its bare name, ahead of the engine's own. */
+export interface Macro {
+  readonly name: string;
+  /** What stands after AS. */
+  readonly body: (catalog: string) => string;
 }
 
 export interface PlanCatalogInput {
@@ -22,10 +31,13 @@ export interface PlanCatalogInput {
   readonly entries: readonly PlanEntry[];
   /** `empty`: typed tables without rows, for the planner, which reads no data. */
   readonly data: 'rows' | 'empty';
+  readonly macros?: readonly Macro[];
 }
 
 /** Schema of the source layer; no dataset may use it. */
 const SOURCE_SCHEMA = '__source';
+/** Of clients; DuckDB keeps a schema of this name for itself, so its tables are base views of the plan. */
+export const INFORMATION_SCHEMA = 'information_schema';
 /** Schemas of what views read; no statement of a user resolves to them, since dataset schemas do not start with `__`. */
 const BASE_SCHEMA_PREFIX = '__base_';
 /** The engine's largest LIMIT: no row is cut, but no filter moves below it. */
@@ -54,7 +66,11 @@ function statements(input: PlanCatalogInput, catalog: string): readonly string[]
     governedView(entry, catalog),
   ]);
   // A dataset that is both named and read below a view has one source.
-  return [...[SOURCE_SCHEMA, ...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog, schema)}`), ...new Set(objects)];
+  const macros = (input.macros ?? []).map(
+    ({ name, body }) => `CREATE MACRO ${qualified(catalog, input.defaultSchema, name)}() AS ${body(catalog)}`,
+  );
+  const created = [SOURCE_SCHEMA, ...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog, schema)}`);
+  return [...created, ...new Set(objects), ...macros];
 }
 
 /** Views after what they read: a qualified view text names its bases as `baseName` gives them. */
@@ -99,13 +115,14 @@ function columnList(columns: readonly Column[]): string {
   return columns.map(({ name }) => identifier(name)).join(', ');
 }
 
-function sourceLayer({ dataset, viewSql }: PlanEntry, catalog: string, data: 'rows' | 'empty'): string {
+function sourceLayer({ dataset, viewSql, rows }: PlanEntry, catalog: string, data: 'rows' | 'empty'): string {
   const name = sourceName(dataset, catalog);
   if (dataset.columns.length === 0) fail('policy.invalid', 'a dataset has no columns');
   if (viewSql !== undefined) return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM (${viewSql(catalog)}\n) AS "view"`;
   if (data === 'empty')
     return `CREATE TABLE ${name} (${dataset.columns.map((column) => `${identifier(column.name)} ${typeText(column.type)}`).join(', ')})`;
-  return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM ${sourceRelation(dataset)}`;
+  const relation = rows === undefined ? sourceRelation(dataset) : `(${rows}) AS "rows"`;
+  return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM ${relation}`;
 }
 
 /** Trusted relation text over storage. Throws policy.invalid for views, which have no storage of their own. */

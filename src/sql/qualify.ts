@@ -4,8 +4,9 @@ import { fail } from '../errors.ts';
 import { foldName } from '../names.ts';
 import { isObject } from './ast.ts';
 import type { GatedStatement } from './gate.ts';
-import { baseName, isBaseSchema } from './plan-catalog.ts';
+import { baseName, INFORMATION_SCHEMA, isBaseSchema } from './plan-catalog.ts';
 import { qualified } from './quote.ts';
+import { endOfComment } from './scan.ts';
 import type { CatalogReference, GatedTable } from './walk.ts';
 
 export interface QualifyTarget {
@@ -23,13 +24,21 @@ interface Splice {
 /** Replaces the catalog part of three-part tables and four-part columns. The caller re-parses and calls sameExceptCatalog. */
 export function qualify(sql: string, gated: Pick<GatedStatement, 'tables' | 'columnReferences'>, target: QualifyTarget): string {
   const bytes = Buffer.from(sql, 'utf8');
-  const tables = gated.tables.filter(({ parts }) => parts.length === 3);
+  const tables = gated.tables.filter((table) => table.parts.length === 3 && !isSystem(table));
+  const system = gated.tables.filter((table) => table.parts.length > 0 && isSystem(table));
   for (const { parts } of tables) {
     if (!sameName(parts[0], target.catalogName)) fail('dataset.unknown', `catalog ${JSON.stringify(parts[0])} does not exist`);
   }
   const columns = gated.columnReferences.filter((reference) => tables.some((table) => startsWith(reference.parts, table.parts)));
   const splices = [...tables, ...columns].map((reference) => catalogSplice(bytes, reference, target.planCatalog));
-  return apply(bytes, splices);
+  return apply(bytes, [
+    ...splices,
+    ...system.map((table) => ({ ...nameSpan(bytes, table), text: baseName(table.dataset, target.planCatalog) })),
+  ]);
+}
+
+function isSystem({ dataset }: GatedTable): boolean {
+  return dataset.schema === INFORMATION_SCHEMA;
 }
 
 /** For stewards' views: every table becomes the plan catalog's base view of the dataset. */
@@ -113,21 +122,10 @@ function skipBlanks(bytes: Buffer, start: number): number {
   for (;;) {
     const blank = /^(?:[\s\u200b\ufeff\u00a0]+|--[^\r\n]*)/u.exec(rest.slice(position));
     if (blank !== null) position += blank[0].length;
-    else if (rest.startsWith('/*', position)) position = endOfComment(rest, position);
+    else if (rest.startsWith('/*', position)) position = endOfComment(rest, position + 2);
     else break;
   }
   return start + Buffer.byteLength(rest.slice(0, position));
-}
-
-function endOfComment(text: string, start: number): number {
-  const marks = /\/\*|\*\//g;
-  marks.lastIndex = start;
-  let open = 0;
-  for (let match = marks.exec(text); match !== null; match = marks.exec(text)) {
-    open += match[0] === '/*' ? 1 : -1;
-    if (open === 0) return marks.lastIndex;
-  }
-  return text.length;
 }
 
 function apply(bytes: Buffer, splices: readonly Splice[]): string {
@@ -178,7 +176,8 @@ function sameTablePart(
   if (before[key] === after[key]) return true;
   if (after['catalog_name'] !== target.planCatalog) return false;
   if (key === 'catalog_name') return true;
-  if (key === 'schema_name' && target.view === true) return isBaseSchema(String(after[key]), String(before[key]));
+  if (key === 'schema_name' && (target.view === true || sameName(String(before[key]), INFORMATION_SCHEMA)))
+    return isBaseSchema(String(after[key]), String(before[key]));
   return before[key] === '' ? key === 'schema_name' : sameName(String(before[key]), String(after[key]));
 }
 

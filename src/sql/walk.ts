@@ -7,7 +7,7 @@ import { hasControl, type SqlLimits } from './limits.ts';
 
 export interface GatedTable {
   readonly dataset: Dataset;
-  /** The name as written, one to three parts. */
+  /** The name as written, one to three parts; none for what a table function reads. */
   readonly parts: readonly string[];
   /** Byte offset of the name in the UTF-8 text. */
   readonly location: number;
@@ -24,6 +24,8 @@ export interface GateOptions {
   readonly resolve: (parts: readonly string[]) => Dataset | null;
   /** From functionAllowList. */
   readonly functions: ReadonlySet<string>;
+  /** Whether the statement may ask for its own session and catalog; a steward's view has none. */
+  readonly session?: boolean;
   readonly limits: SqlLimits;
 }
 

@@ -24,6 +24,13 @@ const view = (name: string, sql: string, columns: Readonly<Record<string, string
   source: { kind: 'view', sql },
 });
 
+const ownTable = (subject: string, name: string, columns: Readonly<Record<string, string>>): Dataset => ({
+  ...table(name, columns),
+  id: `scratch:${subject}-${name}`,
+  schema: 'scratch',
+  owner: { subject, lineage: [] },
+});
+
 export const DATASETS: readonly Dataset[] = [
   table('people', { id: 'BIGINT', name: 'VARCHAR', email: 'VARCHAR', region: 'VARCHAR', salary: 'DECIMAL(12,2)', born: 'DATE' }),
   table('sales', { id: 'BIGINT', person: 'BIGINT', amount: 'DOUBLE' }),
@@ -36,6 +43,9 @@ export const DATASETS: readonly Dataset[] = [
   view('odd_view', "SELECT regexp_replace(name, '(' || region, 'x') AS x FROM demo.people", { x: 'VARCHAR' }),
   view('ring_a', 'SELECT x FROM demo.ring_b', { x: 'VARCHAR' }),
   view('ring_b', 'SELECT x FROM demo.ring_a', { x: 'VARCHAR' }),
+  ownTable('ana', 'notes', { id: 'BIGINT', note: 'VARCHAR', day: 'DATE' }),
+  ownTable('boss', 'notes', { secret: 'VARCHAR' }),
+  ownTable('boss', 'plans', { secret: 'VARCHAR' }),
 ];
 
 const rowFilters: readonly RowFilterRule[] = [
@@ -64,6 +74,7 @@ export const SNAPSHOT: Snapshot = {
   contentHash: '00',
   catalogName: 'lake',
   defaultSchema: 'demo',
+  scratchSchema: null,
   connections: [],
   datasets: DATASETS,
   users: [{ name: 'ana', passwordHash: '', groups: [], attributes: { region: ['EU'] } }],
@@ -78,6 +89,7 @@ export const SNAPSHOT: Snapshot = {
     { id: 'a2', role: 'analyst', object: 'demo.people_sales', action: 'select', effect: 'allow' },
     { id: 'a3', role: 'analyst', object: 'demo.odd_view', action: 'select', effect: 'allow' },
     { id: 'a4', role: 'analyst', object: 'demo.ring_a', action: 'select', effect: 'allow' },
+    { id: 'a5', role: 'analyst', object: 'scratch.*', action: 'create', effect: 'allow' },
     { id: 'b1', role: 'boss', object: 'demo.*', action: 'select', effect: 'allow' },
     { id: 'o1', role: 'auditor', object: '*', action: 'audit', effect: 'allow' },
     { id: 'o2', role: 'auditor', object: 'demo.people', action: 'describe', effect: 'allow' },

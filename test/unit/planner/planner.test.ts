@@ -128,10 +128,11 @@ describe('refusals', () => {
     ['SELECT * FROM lake.people', ana, 'dataset.unknown'],
     ['SELECT * FROM people', olga, 'policy.denied'],
     ['SELECT salary FROM people', ana, 'sql.binding'],
-    ['SELECT name FROM people WHERE id = ?', ana, 'request.unimplemented'],
+    ['SELECT name FROM people WHERE id = ?', ana, 'sql.parameter'],
     ['', ana, 'sql.empty'],
     ['SELEC 1', ana, 'sql.syntax'],
-    ['DROP TABLE people', ana, 'sql.refused'],
+    ['DROP TABLE people', ana, 'dataset.unknown'],
+    ['DROP VIEW people', ana, 'sql.refused'],
     ["EXPLAIN POLICY AS USER 'ana' SELECT 1", ana, 'policy.denied'],
     ['EXPLAIN POLICY SELECT * FROM vault', ana, 'dataset.unknown'],
     ['EXPLAIN POLICY', ana, 'sql.empty'],
@@ -177,6 +178,7 @@ test('the visible catalog holds what one may see, with column metadata', async (
     'people TABLE',
     'people_sales VIEW',
     'ring_a VIEW',
+    'notes TABLE',
   ]);
   const people = mine.tables.find(({ name }) => name === 'people');
   expect(people?.arrow.fields.map(({ name }) => name)).toEqual(['id', 'name', 'email', 'region', 'born']);
