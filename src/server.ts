@@ -59,6 +59,8 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     ticketTtlMs: config.ticketTtlMs,
     preparedTtlMs: config.sessionTtlMs,
   });
+  const tls = await openTls(config, options.logger);
+  if (tls !== null) started.add(tls);
   const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);
   const worker = createWorker({
     cluster: config.cluster,
@@ -76,13 +78,11 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     },
     ingest: async () => fail('request.unimplemented', 'there is no scratch schema'),
   });
-  const tls = await openTls(config, options.logger);
-  if (tls !== null) started.add(tls);
   const flight = started.add<FlightServer>(
     await createFlightServer({
       host: config.flightHost,
       port: config.flightPort,
-      methods: sqlMethods({ planner: operations.limited(planner), worker, sealer, version: VERSION }),
+      methods: sqlMethods({ planner: operations.limited(planner), worker, sealer, version: VERSION, secureCookies: tls !== null }),
       ...(tls === null ? {} : { credentials: tls.credentials }),
       authenticator,
       audit,

@@ -2,7 +2,15 @@
  * A raw Flight client on @grpc/grpc-js for attacks, fuzzing and service tests: sends any bytes, shows status and message as they came.
  * Errors of all calls are grpc ServiceErrors; `failureOf` turns a promise into `{status, message}`. Close the client.
  */
-import { type ClientReadableStream, credentials, Client as GrpcClient, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ClientReadableStream,
+  credentials,
+  Client as GrpcClient,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { type Table, tableFromIPC } from 'apache-arrow';
 import {
   decode,
@@ -27,6 +35,8 @@ export interface FlightClientOptions {
   readonly password?: string;
   /** Overrides the sign-in: the whole `authorization` header. */
   readonly authorization?: string;
+  /** TLS with this authority (PEM), and with this client certificate. */
+  readonly tls?: { readonly authority: string; readonly certificate?: string; readonly key?: string };
 }
 
 export interface Failure {
@@ -50,7 +60,7 @@ export class RawClient implements AsyncDisposable {
 
   constructor(options: FlightClientOptions) {
     const limits = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1, 'grpc.use_local_subchannel_pool': 1 };
-    this.grpc = new GrpcClient(`${options.host ?? '127.0.0.1'}:${options.port}`, credentials.createInsecure(), limits);
+    this.grpc = new GrpcClient(`${options.host ?? '127.0.0.1'}:${options.port}`, channelCredentials(options), limits);
   }
 
   metadata(): Metadata {
@@ -163,6 +173,12 @@ export class RawClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
+}
+
+function channelCredentials({ tls }: FlightClientOptions): ChannelCredentials {
+  if (tls === undefined) return credentials.createInsecure();
+  const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
+  return credentials.createSsl(pem(tls.authority), pem(tls.key), pem(tls.certificate));
 }
 
 /** What a call failed with; `{status: 'OK'}` when it did not fail. */

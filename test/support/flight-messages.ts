@@ -7,7 +7,9 @@ import protobuf from 'protobufjs';
 const PROTO = `
 syntax = "proto3";
 message Any { string type_url = 1; bytes value = 2; }
+message BasicAuth { string username = 2; string password = 3; }
 message HandshakeRequest { uint64 protocol_version = 1; bytes payload = 2; }
+message HandshakeResponse { uint64 protocol_version = 1; bytes payload = 2; }
 message FlightDescriptor { int32 type = 1; bytes cmd = 2; repeated string path = 3; }
 message Ticket { bytes ticket = 1; }
 message Location { string uri = 1; }
