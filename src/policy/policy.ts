@@ -103,7 +103,9 @@ function createPrincipalPolicy(snapshot: Snapshot, rights: Rights, principal: Pr
     if (part === undefined) {
       const dataset = byId.get(id);
       const decided = dataset && [decide(dataset), decideThroughView(dataset)];
-      part = canonicalHash([id, dataset, decided, ...sourceFacts(snapshot, dataset)]);
+      // A list of what one may see stands for every decision there is.
+      const whole = dataset === undefined && id.startsWith('information_schema.') ? [snapshot.contentHash] : [];
+      part = canonicalHash([id, dataset, decided, ...sourceFacts(snapshot, dataset), ...whole]);
       parts.set(id, part);
     }
     return part;
