@@ -5,6 +5,7 @@
  */
 export { createTlsCredentials, type TlsCredentials } from './credentials.ts';
 export { answerHandshake } from './handshake.ts';
+export type { OptionRules } from './option-rules.ts';
 export { limitPlanning } from './planning-limit.ts';
 export type { Rpc, RpcHandler } from './rpc.ts';
 export type { FlightMethod, FlightServer, FlightServerOptions } from './server.ts';

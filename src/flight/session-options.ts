@@ -3,7 +3,6 @@
  * cookie, so that every server of the cluster reads them and none keeps them. Each use gives the session a later end.
  */
 import { fail, SluiceError } from '../errors.ts';
-import { foldName } from '../names.ts';
 import type { Planner, VisibleCatalog } from '../planner/index.ts';
 import {
   checkGetOptions,
@@ -20,12 +19,13 @@ import {
   type SessionState,
 } from '../wire/index.ts';
 import { clearedCookie, cookieHeader, readCookie, SESSION_COOKIE } from './cookies.ts';
-import { OPTION_CHOICES } from './result-options.ts';
+import type { OptionRules } from './option-rules.ts';
 import type { Rpc } from './rpc.ts';
 
 export interface SessionsOptions {
   readonly planner: Pick<Planner, 'visibleCatalog'>;
   readonly sealer: Sealer;
+  readonly rules: OptionRules;
   /** A session ends so long after its last use, milliseconds. */
   readonly idleMs: number;
   /** Cookies go back over TLS only. */
@@ -44,8 +44,6 @@ export interface Sessions {
 }
 
 const OPTIONS_MAX = 100;
-/** Longer values are none of ours. */
-const VALUE_CHARACTERS_MAX = 1024;
 
 export function createSessions(options: SessionsOptions): Sessions {
   const issue = (rpc: Rpc, values: SessionValues): void => {
@@ -63,15 +61,15 @@ export function createSessions(options: SessionsOptions): Sessions {
     set: async (rpc, body) => {
       const asked = decodeSetOptions(body);
       const values = new Map(Object.entries(openSession(rpc, options)?.options ?? {}));
-      const faults = applyOptions(values, asked, await options.planner.visibleCatalog(rpc.principal));
+      const faults = applyOptions(options.rules, values, asked, await options.planner.visibleCatalog(rpc.principal));
       issue(rpc, Object.fromEntries(values));
       await rpc.send(encodeResult(encodeSetOptionsResult(faults)));
     },
     get: async (rpc, body) => {
       checkGetOptions(body);
-      const values = use(rpc) ?? fail('request.malformed', 'there is no session; SetSessionOptions starts one, and its cookie names it');
-      const { catalogName } = await options.planner.visibleCatalog(rpc.principal);
-      await rpc.send(encodeResult(encodeGetOptionsResult(new Map(Object.entries({ catalog: catalogName, ...values })))));
+      // Without a session nothing is set, and asking starts none.
+      const told = options.rules.tell(use(rpc) ?? {}, await options.planner.visibleCatalog(rpc.principal));
+      await rpc.send(encodeResult(encodeGetOptionsResult(new Map(Object.entries(told)))));
     },
     close: async (rpc) => {
       if (cookieOf(rpc) !== undefined) rpc.setHeader('set-cookie', clearedCookie(SESSION_COOKIE, options.secure));
@@ -82,6 +80,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 
 /** What can not be set stays as it was, and is named in the answer. */
 function applyOptions(
+  rules: OptionRules,
   values: Map<string, string>,
   asked: ReadonlyMap<string, OptionValue>,
   catalog: VisibleCatalog,
@@ -89,22 +88,12 @@ function applyOptions(
   const faults = new Map<string, OptionFault>();
   if (asked.size > OPTIONS_MAX) fail('request.malformed', `set at most ${OPTIONS_MAX} options at a time`);
   for (const [name, value] of asked) {
-    const known = name === 'catalog' || name === 'schema' || Object.hasOwn(OPTION_CHOICES, name);
-    const accepted = value === null ? '' : acceptedValue(name, value, catalog);
-    if (!known) faults.set(name, 'invalidName');
+    const accepted = rules.accept(name, value, catalog);
+    if (typeof accepted === 'string') faults.set(name, accepted);
     else if (value === null) values.delete(name);
-    else if (accepted === undefined) faults.set(name, 'invalidValue');
-    else values.set(name, accepted);
+    else values.set(name, accepted.kept);
   }
   return faults;
-}
-
-/** The value as it is kept; undefined when it can not be. A hidden schema is like a missing one. */
-function acceptedValue(name: string, value: OptionValue, catalog: VisibleCatalog): string | undefined {
-  if (typeof value !== 'string' || value.length > VALUE_CHARACTERS_MAX) return undefined;
-  if (name === 'catalog') return sameName(value, catalog.catalogName) ? catalog.catalogName : undefined;
-  if (name === 'schema') return catalog.tables.find((table) => sameName(value, table.schema))?.schema;
-  return OPTION_CHOICES[name]?.find((choice) => choice === value);
 }
 
 /** null without a cookie. A cookie that does not count is taken back, so that the next request goes through. */
@@ -119,10 +108,6 @@ function openSession(rpc: Rpc, options: SessionsOptions): SessionState | null {
   }
   rpc.setHeader('set-cookie', clearedCookie(SESSION_COOKIE, options.secure));
   return fail('session.expired', 'the session has expired or is not yours; set its options again');
-}
-
-function sameName(a: string, b: string): boolean {
-  return foldName(a) === foldName(b);
 }
 
 function cookieOf(rpc: Rpc): string | undefined {

@@ -8,6 +8,7 @@ import { doGet, getFlightInfo, getSchema } from './commands.ts';
 import { doExchange } from './exchange.ts';
 import { listFlights } from './flights.ts';
 import { answerHandshake } from './handshake.ts';
+import { type OptionRules, SLUICE_OPTIONS } from './option-rules.ts';
 import { pollFlightInfo } from './poll.ts';
 import { createPolls } from './polls.ts';
 import { doPut } from './put.ts';
@@ -30,6 +31,8 @@ export interface SqlMethodsOptions {
   readonly statementBytesMax?: number;
   /** Session options last so long after their last use. Default: 30 minutes. */
   readonly sessionIdleMs?: number;
+  /** Default: Sluice's own options. */
+  readonly optionRules?: OptionRules;
   /** Cookies go back over TLS only. Default: false. */
   readonly secureCookies?: boolean;
   readonly now?: () => number;
@@ -56,14 +59,14 @@ export function sqlMethods(options: SqlMethodsOptions): Readonly<Record<FlightMe
 
 function createServices(options: SqlMethodsOptions): Services {
   const { planner, worker, sealer, version, preparedTtlMs = 0, statementBytesMax = 0 } = options;
-  const { sessionIdleMs: idleMs = SESSION_IDLE_MS, secureCookies: secure = false } = options;
+  const { sessionIdleMs: idleMs = SESSION_IDLE_MS, secureCookies: secure = false, optionRules: rules = SLUICE_OPTIONS } = options;
   const now = options.now ?? Date.now;
   return {
     planner,
     worker,
     sealer,
     sqlInfo: sqlInfoValues({ version, preparedTtlMs, statementBytesMax }),
-    sessions: createSessions({ planner, sealer, idleMs, secure, now }),
+    sessions: createSessions({ planner, sealer, rules, idleMs, secure, now }),
     bindings: createBindings(now),
     polls: createPolls(now),
     now,

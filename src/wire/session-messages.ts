@@ -1,8 +1,8 @@
 /** Session options: Flight's own messages, and the sealed state that travels in the session cookie. */
 import { type Codec, codec, type Fields } from './protos.ts';
 
-/** null asks to erase the option. */
-export type OptionValue = string | boolean | number | readonly string[] | null;
+/** A bigint is an int64, a number a double. null asks to erase the option. */
+export type OptionValue = string | boolean | bigint | number | readonly string[] | null;
 
 export type OptionFault = 'invalidName' | 'invalidValue';
 
@@ -44,8 +44,8 @@ export function checkGetOptions(body: Uint8Array): void {
   getRequest.decode(body);
 }
 
-export function encodeGetOptionsResult(options: ReadonlyMap<string, string>): Uint8Array {
-  const values = [...options].map(([name, value]) => [name, { stringValue: value }]);
+export function encodeGetOptionsResult(options: ReadonlyMap<string, OptionValue>): Uint8Array {
+  const values = [...options].map(([name, value]) => [name, writeValue(value)]);
   return getResult.encode({ sessionOptions: Object.fromEntries(values) });
 }
 
@@ -68,6 +68,22 @@ function readValue(fields: Fields): OptionValue {
   const list = fields.message('stringListValue');
   if (list !== undefined) return list.strings('values');
   const flag = fields.optionalBoolean('boolValue');
-  const number = fields.optionalNumber('int64Value') ?? fields.optionalNumber('doubleValue');
-  return fields.optionalString('stringValue') ?? flag ?? number ?? null;
+  const whole = fields.optionalNumber('int64Value');
+  if (whole !== undefined) return BigInt(whole);
+  return fields.optionalString('stringValue') ?? flag ?? fields.optionalNumber('doubleValue') ?? null;
+}
+
+function writeValue(value: OptionValue): Readonly<Record<string, unknown>> {
+  switch (typeof value) {
+    case 'string':
+      return { stringValue: value };
+    case 'boolean':
+      return { boolValue: value };
+    case 'bigint':
+      return { int64Value: Number(value) };
+    case 'number':
+      return { doubleValue: value };
+    case 'object':
+      return value === null ? {} : { stringListValue: { values: value } };
+  }
 }

@@ -7,6 +7,7 @@ import {
   encodeSessionClosed,
   encodeSessionState,
   encodeSetOptionsResult,
+  type OptionValue,
 } from '#src/wire/index.js';
 import { decode, encode } from '../../support/flight-messages.ts';
 
@@ -24,7 +25,7 @@ test('options of every kind, and those to erase', () => {
     text: 'x',
     none: '',
     flag: false,
-    whole: 42,
+    whole: 42n,
     real: 1.5,
     list: ['a', 'b'],
     erase: null,
@@ -50,6 +51,22 @@ test('answers', () => {
   });
   expect(decode('GetSessionOptionsResult', encodeGetOptionsResult(new Map([['catalog', 'c']])))).toEqual({
     session_options: { catalog: { string_value: 'c' } },
+  });
+  const values = new Map<string, OptionValue>([
+    ['flag', false],
+    ['whole', 42n],
+    ['real', 456],
+    ['list', ['a', ' ']],
+    ['erased', null],
+  ]);
+  expect(decode('GetSessionOptionsResult', encodeGetOptionsResult(values))).toEqual({
+    session_options: {
+      flag: { bool_value: false },
+      whole: { int64_value: '42' },
+      real: { double_value: 456 },
+      list: { string_list_value: { values: ['a', ' '] } },
+      erased: {},
+    },
   });
   expect([...encodeSessionClosed()]).toEqual([8, 1]);
 });
