@@ -48,7 +48,7 @@ async function endOf(call: RawCall): Promise<null> {
   await setImmediate();
   const stream = http2StreamOf(call);
   const reset = stream !== null && (stream.aborted || stream.closed || stream.destroyed);
-  return reset || call.cancelled ? fail('request.cancelled', 'the client cancelled the request') : null;
+  return reset || call.cancelled || !call.readableEnded ? fail('request.cancelled', 'the client cancelled the request') : null;
 }
 
 function change(call: RawCall): Promise<void> {

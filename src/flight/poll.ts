@@ -38,6 +38,8 @@ export async function pollFlightInfo(services: Services, rpc: Rpc): Promise<void
   const poll = known ?? services.polls.start(subject, () => planQuery(services, rpc, request));
   const plan = await within(services, rpc, poll, known === undefined ? FIRST_WAIT_MS : NEXT_WAIT_MS);
   if (plan === null) return await sendPending(services, rpc, poll, descriptor);
+  if (known === undefined) services.polls.drop(poll.id);
+  else services.polls.delivered(poll.id);
   rpc.audit.add(plan.audit);
   await rpc.send(encodePollAnswer({ info: queryInfo(descriptor, plan), retry: null, progress: 1, expiresAtMs: null }));
 }
@@ -57,11 +59,10 @@ async function within(services: Services, rpc: Rpc, poll: Poll, waitMs: number):
   try {
     const plan = await orAbort(Promise.race([poll.plan, patience]), rpc.signal);
     // A cancel may have come while it was planned.
-    if (plan !== null) services.polls.find(rpc.principal.subject, poll.id);
-    if (plan !== null) services.polls.finish(poll.id);
+    services.polls.find(rpc.principal.subject, poll.id);
     return plan;
   } catch (error) {
-    if (!rpc.signal.aborted) services.polls.finish(poll.id);
+    if (!rpc.signal.aborted) services.polls.drop(poll.id);
     throw error;
   } finally {
     clearTimeout(timer);

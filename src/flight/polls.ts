@@ -16,7 +16,10 @@ export interface Polls {
   start(subject: string, work: () => Promise<Plan>): Poll;
   /** undefined when it is not of this node, or no longer. Throws request.cancelled. */
   find(subject: string, id: string): Poll | undefined;
-  finish(id: string): void;
+  /** Forgets it. */
+  drop(id: string): void;
+  /** Keeps the answer a little, for a caller who did not get it; it no longer counts as pending. */
+  delivered(id: string): void;
   /** Nobody gets the plan; false when there is nothing to cancel. */
   cancel(subject: string, id: string): boolean;
 }
@@ -26,13 +29,15 @@ export interface PollLimits {
   readonly total: number;
   /** An abandoned one is forgotten so long after its start. */
   readonly ttlMs: number;
+  readonly deliveredTtlMs: number;
 }
 
-const DEFAULT_LIMITS: PollLimits = { perPrincipal: 16, total: 1024, ttlMs: 600_000 };
+const DEFAULT_LIMITS: PollLimits = { perPrincipal: 16, total: 1024, ttlMs: 600_000, deliveredTtlMs: 60_000 };
 
 interface Entry extends Poll {
   readonly subject: string;
-  readonly endsAtMs: number;
+  endsAtMs: number;
+  pending: boolean;
   cancelled: boolean;
 }
 
@@ -45,10 +50,10 @@ export function createPolls(now: () => number, limits: PollLimits = DEFAULT_LIMI
   return {
     start: (subject, work) => {
       for (const entry of entries.values()) if (entry.endsAtMs <= now()) entries.delete(entry.id);
-      const owned = [...entries.values()].filter((entry) => entry.subject === subject);
+      const owned = [...entries.values()].filter((entry) => entry.subject === subject && entry.pending);
       if (owned.length >= limits.perPrincipal || entries.size >= limits.total)
         fail('limit.busy', `${owned.length} of your queries are being planned; poll for them first`);
-      const entry: Entry = { id: randomUUID(), subject, endsAtMs: now() + limits.ttlMs, plan: work(), cancelled: false };
+      const entry: Entry = { id: randomUUID(), subject, endsAtMs: now() + limits.ttlMs, plan: work(), pending: true, cancelled: false };
       // Whoever polls meets the failure.
       entry.plan.catch(() => {});
       entries.set(entry.id, entry);
@@ -58,7 +63,11 @@ export function createPolls(now: () => number, limits: PollLimits = DEFAULT_LIMI
       const entry = own(subject, id);
       return entry?.cancelled === true ? fail('request.cancelled', 'this query was cancelled') : entry;
     },
-    finish: (id) => void entries.delete(id),
+    drop: (id) => void entries.delete(id),
+    delivered: (id) => {
+      const entry = entries.get(id);
+      if (entry !== undefined) Object.assign(entry, { pending: false, endsAtMs: now() + limits.deliveredTtlMs });
+    },
     cancel: (subject, id) => {
       const entry = own(subject, id);
       if (entry !== undefined) entry.cancelled = true;

@@ -1,4 +1,5 @@
 /** A Flight server over a fake planner and worker, with counters of everything that must be given back. */
+import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, type Table, tableFromIPC, Utf8 } from 'apache-arrow';
 import { createAuditLog } from '#src/audit.js';
 import { createAuthenticator, hashPassword } from '#src/auth/index.js';
@@ -9,6 +10,7 @@ import type { BatchSource, User } from '#src/model.js';
 import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
 import { createSealer, type IpcMessages, type Sealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
 import type { OpenedTask, Worker } from '#src/worker/index.js';
+import type { RawClient } from '../../support/flight-client.ts';
 
 export const sealer: Sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
 export const rowSchema: Schema = new Schema([new Field('n', new Int32(), false), new Field('s', new Int32(), true)]);
@@ -58,9 +60,12 @@ export interface Fake {
   /** The planner answers this instead. */
   planner: Partial<Planner>;
   worker: Partial<Worker>;
+  /** The server's clock is so much ahead. */
+  laterMs: number;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+export const SESSION_IDLE_MS: number = 30 * 60_000;
 export const fakeAudit: PlanAudit = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1', decisions: [] };
 const task: OpenedTask = { queryId: 'q1', statement: 'SELECT 1', epoch: 3, fingerprint: 'f1' };
 const passwordHash = await hashPassword('ada-demo');
@@ -89,7 +94,7 @@ export async function startFake(): Promise<Fake> {
   const audits: AuditRecord[] = [];
   const users = new Map<string, User>([['ada', { name: 'ada', passwordHash, groups: ['staff'], attributes: {} }]]);
   const state = { source: { batches: 2 } as SourceOptions, tickets: [Buffer.from('t0')] as readonly Uint8Array[], visible: demoCatalog };
-  const fake = { ...state, held, audits, users, planner: {} as Partial<Planner>, worker: {} as Partial<Worker> };
+  const fake = { ...state, held, audits, users, planner: {} as Partial<Planner>, worker: {} as Partial<Worker>, laterMs: 0 };
   const planner = fakePlanner(fake);
   const base: Worker = {
     redeem: async (sealed, _principal, signal) => {
@@ -108,7 +113,14 @@ export async function startFake(): Promise<Fake> {
   const server = await createFlightServer({
     host: '127.0.0.1',
     port: 0,
-    methods: sqlMethods({ planner, worker, sealer, version: '1.2.3' }),
+    methods: sqlMethods({
+      planner,
+      worker,
+      sealer,
+      version: '1.2.3',
+      sessionIdleMs: SESSION_IDLE_MS,
+      now: () => Date.now() + fake.laterMs,
+    }),
     authenticator: createAuthenticator({
       users: () => [...users.values()],
       sealer,
@@ -192,6 +204,35 @@ function intoShared(body: Uint8Array): Uint8Array {
   const shared = new Uint8Array(new SharedArrayBuffer(body.length + 64), 64);
   shared.set(body);
   return shared;
+}
+
+export interface Reply {
+  readonly code: number;
+  readonly details: string;
+  readonly messages: readonly Buffer[];
+  /** Headers and trailers together. */
+  readonly headers: Metadata;
+}
+
+/** One call with any messages and headers. */
+export function call(client: RawClient, method: string, sent: readonly Uint8Array[], headers: Record<string, string> = {}): Promise<Reply> {
+  const metadata = client.metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  const identity = (bytes: Buffer): Buffer => bytes;
+  const stream = client.grpc.makeBidiStreamRequest(`/arrow.flight.protocol.FlightService/${method}`, identity, identity, metadata);
+  for (const message of sent) stream.write(Buffer.from(message));
+  stream.end();
+  const messages: Buffer[] = [];
+  const found = new Metadata();
+  return new Promise((resolve) => {
+    stream.on('data', (message: Buffer) => messages.push(message));
+    stream.on('metadata', (first: Metadata) => found.merge(first));
+    stream.on('error', () => {});
+    stream.on('status', ({ code, details, metadata: trailers }: StatusObject) => {
+      found.merge(trailers);
+      resolve({ code, details, messages, headers: found });
+    });
+  });
 }
 
 /** Reads finished messages back with apache-arrow. */
