@@ -14,6 +14,10 @@ export interface Config {
   readonly httpListen: Listen | null;
   readonly plaintextNetwork: boolean;
   readonly stateDirectory: string;
+  /** null = `scratch` in the state directory. */
+  readonly scratchDirectory: string | null;
+  readonly scratchTables: number;
+  readonly scratchBytes: number;
   readonly policyDirectory: string;
   readonly metadataUrl: string | null;
   readonly metadataGraceMs: number;
@@ -43,6 +47,7 @@ export interface Config {
   readonly sqlNodesMax: number;
   readonly ticketTtlMs: number;
   readonly sessionTtlMs: number;
+  readonly sessionOptionsTtlMs: number;
   readonly sessionMaxMs: number;
   readonly tokenTtlMs: number;
   readonly tokenTtlMaxMs: number;

@@ -3,18 +3,17 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditLog, createAuditFile, createAuditLog } from './audit.ts';
-import { isTokenCommand } from './auth/index.ts';
+import { createScratchStore, type ScratchStore, scratchDirectory } from './catalog/index.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
-import { fail } from './errors.ts';
 import { createFlightServer, type FlightServer, sqlMethods } from './flight/index.ts';
 import { openIdentity, openTls } from './identity.ts';
 import { type MetadataOptions, openMetadata } from './metadata.ts';
-import type { Snapshot } from './model.ts';
+import type { Connection, Principal, Snapshot } from './model.ts';
 import { createOperations, openHttp } from './operations.ts';
 import { createPlanner } from './planner/index.ts';
 import { createSealer } from './wire/index.ts';
-import { createWorker } from './worker/index.ts';
+import { createCommandRunner, createIngest, createWorker } from './worker/index.ts';
 
 export const VERSION = '0.1.0';
 
@@ -47,7 +46,8 @@ export async function startServer(config: Config, options: StartOptions): Promis
 async function buildServer(config: Config, options: StartOptions, started: DisposalStack): Promise<SluiceServer> {
   const keys = deriveKeys(config.clusterKey ?? (await loadClusterKey(config.stateDirectory)));
   const sealer = createSealer([{ id: '1', key: keys.seal }]);
-  const metadata = started.add(await openMetadata(config, keys.token, options));
+  const scratch = started.add(await openScratch(config));
+  const metadata = started.add(await openMetadata(config, keys.token, { ...options, scratch }));
   const operations = started.add(createOperations(config, options.logger));
   const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(join(config.stateDirectory, 'audit.jsonl'))));
   const { current, source, pool } = metadata;
@@ -62,27 +62,38 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
   const tls = await openTls(config, options.logger);
   if (tls !== null) started.add(tls);
   const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);
-  const worker = createWorker({
-    cluster: config.cluster,
-    sealer,
-    lease: (connections) => pool.lease(connections),
-    inForce: async (principal) => {
+  const ports = {
+    scratch,
+    settled: metadata.settled,
+    lease: (connections: readonly Connection[]) => pool.lease(connections),
+    inForce: async (principal: Principal) => {
       const policy = current();
       return { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) };
     },
+  };
+  const worker = createWorker({
+    ...ports,
+    cluster: config.cluster,
+    sealer,
     admission: operations.admission,
     limits: operations.limits,
-    runCommand: async ({ command, principal }) => {
-      if (isTokenCommand(command)) return tokens.run(command, principal);
-      return fail('request.unimplemented', 'there is no scratch schema');
-    },
-    ingest: async () => fail('request.unimplemented', 'there is no scratch schema'),
+    runCommand: createCommandRunner({ ...ports, runTokenCommand: tokens.run }),
+    ingest: createIngest(ports),
   });
   const flight = started.add<FlightServer>(
     await createFlightServer({
       host: config.flightHost,
       port: config.flightPort,
-      methods: sqlMethods({ planner: operations.limited(planner), worker, sealer, version: VERSION, secureCookies: tls !== null }),
+      methods: sqlMethods({
+        planner: operations.limited(planner),
+        worker,
+        sealer,
+        version: VERSION,
+        preparedTtlMs: config.sessionTtlMs,
+        statementBytesMax: config.sqlBytesMax,
+        sessionIdleMs: config.sessionOptionsTtlMs,
+        secureCookies: tls !== null,
+      }),
       ...(tls === null ? {} : { credentials: tls.credentials }),
       authenticator,
       audit,
@@ -106,6 +117,15 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     },
     [Symbol.asyncDispose]: () => started.dispose(),
   };
+}
+
+function openScratch({ scratchDirectory: directory, scratchTables, scratchBytes, stateDirectory, queryMs }: Config): Promise<ScratchStore> {
+  return createScratchStore({
+    directory: directory ?? scratchDirectory(stateDirectory),
+    tablesMax: scratchTables,
+    bytesMax: scratchBytes,
+    lingerMs: queryMs,
+  });
 }
 
 /** Independent keys for sealing and for tokens, so that neither reveals the other (RFC 5869). */

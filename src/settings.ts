@@ -55,6 +55,24 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     parse: path,
     doc: 'Directory for the cluster key, the audit log, temporary files and the demo data.',
   },
+  SLUICE_SCRATCH_DIR: {
+    key: 'scratchDirectory',
+    default: '',
+    parse: optional(path),
+    doc: "Directory for the tables that principals make in the scratch schema, one server's alone. Empty: `scratch` in the state directory.",
+  },
+  SLUICE_SCRATCH_TABLES: {
+    key: 'scratchTables',
+    default: '100',
+    parse: integer(0, 100_000),
+    doc: 'Most tables that one principal may have in the scratch schema.',
+  },
+  SLUICE_SCRATCH_BYTES: {
+    key: 'scratchBytes',
+    default: '1GB',
+    parse: bytes(0, 2 ** 50),
+    doc: 'Most disk space that the tables of one principal may take.',
+  },
   SLUICE_POLICIES: {
     key: 'policyDirectory',
     default: 'policies/quickstart',
@@ -189,6 +207,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     default: '8h',
     parse: duration(1000),
     doc: 'How long a bearer token stays valid unused; each response carries a fresh one.',
+  },
+  SLUICE_SESSION_OPTIONS_TTL: {
+    key: 'sessionOptionsTtlMs',
+    default: '30m',
+    parse: duration(1000),
+    doc: 'How long session options (the cookie of SetSessionOptions) last after their last use.',
   },
   SLUICE_SESSION_MAX: {
     key: 'sessionMaxMs',
