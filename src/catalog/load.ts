@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset, Mask, Predicate, Snapshot } from '../model.ts';
 import { type ColumnCache, completeDataset } from './columns.ts';
+import { withKeys } from './keys.ts';
 import type { PathBase } from './paths.ts';
 import { type Position, Problems } from './problems.ts';
 import { CATALOG_FILE, readCatalog } from './read-catalog.ts';
@@ -68,7 +69,11 @@ export async function loadSnapshot(files: PolicyFiles, options: LoadOptions): Pr
     defaultSchema: catalog.defaultSchema,
     scratchSchema: catalog.scratchSchema,
     connections: catalog.connections,
-    datasets: catalog.datasets.map((dataset) => completeDataset(dataset, resolved, problems)),
+    datasets: withKeys(
+      catalog.datasets.map((dataset) => completeDataset(dataset, resolved, problems)),
+      catalog.datasets,
+      problems,
+    ),
     users,
     model: files.get(MODEL_FILE) ?? '',
     memberships,

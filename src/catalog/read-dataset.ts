@@ -3,6 +3,7 @@
 import type { Connection, Dataset, Source } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault } from './identifiers.ts';
+import { type DeclaredKeys, readKeys } from './keys.ts';
 import { pathBelow } from './paths.ts';
 import type { Position } from './problems.ts';
 import type { Fields, YamlNode } from './yaml-node.ts';
@@ -20,6 +21,7 @@ export interface DeclaredColumn {
 export interface DraftDataset {
   readonly dataset: Dataset;
   readonly declared: readonly DeclaredColumn[];
+  readonly keys: DeclaredKeys;
   readonly position: Position;
 }
 
@@ -28,7 +30,19 @@ interface Surroundings {
   readonly tags: ReadonlySet<string>;
 }
 
-const KEYS = ['id', 'description', 'tags', 'connection', 'parquet', 'hive', 'table', 'view', 'columns'] as const;
+const KEYS = [
+  'id',
+  'description',
+  'tags',
+  'connection',
+  'parquet',
+  'hive',
+  'table',
+  'view',
+  'columns',
+  'primaryKey',
+  'foreignKeys',
+] as const;
 type DatasetFields = Fields<(typeof KEYS)[number]>;
 
 /** `key` is `schema.name`. undefined after a problem that leaves no dataset. */
@@ -42,10 +56,11 @@ export function readDataset(key: string, node: YamlNode, around: Surroundings): 
   const description = fields.get('description')?.text();
   const tags = readTagList(fields.get('tags'), around.tags);
   const declared = readColumns(fields.get('columns'), around.tags);
+  const keys = readKeys(name, fields.get('primaryKey'), fields.get('foreignKeys'));
   if (source === undefined || fault !== null) return undefined;
   const id = fields.get('id')?.text() ?? key;
   const dataset: Dataset = { id, schema, name, ...(description === undefined ? {} : { description }), tags, columns: [], source };
-  return { dataset, declared, position: node.position };
+  return { dataset, declared, keys, position: node.position };
 }
 
 function readSource(fields: DatasetFields, node: YamlNode, connections: readonly Connection[]): Source | undefined {

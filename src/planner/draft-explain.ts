@@ -7,6 +7,7 @@ import { bindStatement } from './bind.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
 import { templateCheck } from './draft-query.ts';
 import { explainTable } from './explain.ts';
+import { splitStatement } from './split.ts';
 
 export async function draftExplain(
   request: DraftRequest,
@@ -22,7 +23,8 @@ export async function draftExplain(
   const context = contextOf({ ...request, principal }, options);
   const same = await templateCheck(explain.query, context);
   const bound = same(await bindStatement(explain.query.texts[0], subject, context, audits));
-  const table = explainTable(bound, snapshot, subject, audits ? 'auditor' : 'self');
+  const split = await splitStatement(bound, snapshot, request.options.endpointsMax, options.files);
+  const table = explainTable(bound, snapshot, subject, audits ? 'auditor' : 'self', split);
   return {
     schema: table.schema,
     task: { kind: 'inline', ipc: tableToIPC(table, 'stream') },

@@ -9,16 +9,41 @@ import { type BindContext, type Bound, bindStatement } from './bind.ts';
 import { describedSchema } from './columns.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
 import { isSystem, sessionMacros, withSystemRows } from './information-schema.ts';
+import { splitStatement } from './split.ts';
 
 export interface QueryPlan {
   readonly schema: Schema;
   readonly task: QueryTask;
   readonly entries: readonly PlanEntry[];
+  /** The first text. */
+  readonly bound: Bound;
 }
 
 export async function draftQuery(request: DraftRequest, query: Query, options: DraftOptions): Promise<Draft> {
-  const { schema, task, entries } = await planQuery(request, query, options);
-  return { schema, task, audit: auditOf(request.statement, request.policy.snapshot, request.rights.fingerprint(task.datasets), entries) };
+  const { schema, task, entries, bound } = await planQuery(request, query, options);
+  const shares = query.texts.length > 1 ? null : await planShares(request, query.texts[0], task, { ...bound, entries }, options);
+  return { schema, task, shares, audit: auditOf(request.statement, request.policy.snapshot, request.rights.fingerprint(task.datasets), entries) };
+}
+
+/** The same statement over the governed views of some files each. */
+async function planShares(
+  request: DraftRequest,
+  text: string,
+  task: QueryTask,
+  bound: Bound,
+  options: DraftOptions,
+): Promise<readonly QueryTask[] | null> {
+  const { snapshot } = request.policy;
+  const { shares } = await splitStatement(bound, snapshot, request.options.endpointsMax, options.files);
+  if (shares === null) return null;
+  const { defaultSchema } = task.catalog;
+  return Promise.all(
+    shares.map(async (files) => {
+      const entries = bound.entries.map((entry) => ({ ...entry, files: files.map(({ path }) => path) }));
+      const catalog = buildPlanCatalog({ defaultSchema, entries, data: 'rows' });
+      return { ...task, catalog, files, statements: [await governedText(text, bound, catalog.name, snapshot, options.analyzer)] };
+    }),
+  );
 }
 
 /** Rejects with sql.*, dataset.unknown, policy.*. */
@@ -37,7 +62,7 @@ export async function planQuery(request: DraftRequest, query: Query, options: Dr
   const datasets = entries.map(({ dataset }) => dataset.id);
   const statements: string[] = [];
   for (const [i, bound] of [first, ...more].entries()) statements.push(await textFor(rows, bound, query.texts[i] ?? ''));
-  return { schema, task: { kind: 'query', catalog: rows, statements, datasets, form, schema: schemaMessage(schema) }, entries };
+  return { schema, task: { kind: 'query', catalog: rows, statements, datasets, form, schema: schemaMessage(schema) }, entries, bound: first };
 }
 
 /** Each text goes through the gate by itself: what a constant may be depends on its value. */

@@ -4,10 +4,11 @@ import type { Schema } from 'apache-arrow';
 import type { AuditDecision } from '../audit.ts';
 import type { Analyzer } from '../engine/index.ts';
 import { fail } from '../errors.ts';
-import type { Principal, Snapshot, Task } from '../model.ts';
+import type { Principal, QueryTask, Snapshot, Task } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import type { PlanEntry, SqlLimits } from '../sql/index.ts';
 import { type BindContext, isConditional } from './bind.ts';
+import type { SourceFiles } from './split.ts';
 import type { PlanAudit, ResultOptions, VisibleCatalog } from './types.ts';
 
 export interface DraftOptions {
@@ -15,6 +16,8 @@ export interface DraftOptions {
   /** Lower-case names that a statement may call. */
   readonly functions: ReadonlySet<string>;
   readonly limits: SqlLimits;
+  /** Without it every statement is one task. */
+  readonly files?: SourceFiles;
   readonly visible: (policy: Policy, principal: Principal) => Promise<VisibleCatalog>;
 }
 
@@ -22,6 +25,8 @@ export interface Draft {
   /** null for a statement without rows. */
   readonly schema: Schema | null;
   readonly task: Task;
+  /** What together, in order, is the task; null = it is not split. */
+  readonly shares?: readonly QueryTask[] | null;
   readonly audit: PlanAudit;
 }
 

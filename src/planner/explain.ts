@@ -4,6 +4,7 @@ import type { AllowDecision, ColumnDecision, Decision, Predicate, RowFilterRule,
 import { foldName } from '../names.ts';
 import { describeMask, describePredicate, type PrincipalPolicy } from '../policy/index.ts';
 import type { Bound } from './bind.ts';
+import type { Split } from './split.ts';
 
 /** The parts of an EXPLAIN POLICY statement; null when it is none. */
 export function parseExplain(sql: string): { readonly user: string | null; readonly query: string } | null {
@@ -48,10 +49,10 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof ExplainRow)[];
 
 /** The result set; `epoch` is the policy epoch that decided. */
-export function explainTable(bound: Bound, snapshot: Snapshot, rights: PrincipalPolicy, viewer: Viewer): Table {
+export function explainTable(bound: Bound, snapshot: Snapshot, rights: PrincipalPolicy, viewer: Viewer, split: Split): Table {
   const touched = touchedColumns(bound.ast);
   const rows = allDecisions(bound, rights, viewer).flatMap((decision) =>
-    explainDataset(decision, bound, snapshot, rights.roles, viewer, touched),
+    explainDataset(decision, bound, snapshot, rights.roles, viewer, touched, split),
   );
   const vectors: Record<string, Vector> = {};
   for (const column of COLUMNS)
@@ -82,6 +83,7 @@ function explainDataset(
   roles: readonly string[],
   viewer: Viewer,
   touched: TouchedColumns,
+  split: Split,
 ): readonly ExplainRow[] {
   const dataset = snapshot.datasets.find(({ id }) => id === decision.dataset);
   const name = dataset === undefined ? decision.dataset : `${dataset.schema}.${dataset.name}`;
@@ -110,8 +112,8 @@ function explainDataset(
     reason: decision.rowFilter === null ? 'every row' : 'only rows that satisfy the row filter',
     path: entry?.barrier === true ? 'barrier' : 'plain',
     path_reason: bound.barrierReason,
-    placement: 'worker',
-    placement_reason: 'one node: the whole statement runs on this worker over the governed views',
+    placement: split.shares === null ? 'worker' : `worker, in ${split.shares.length} shares`,
+    placement_reason: split.reason,
   };
   const columns = decision.columns.filter(
     (column) => touched.has(column.name) && (viewer === 'auditor' || column.treatment.kind !== 'hidden'),

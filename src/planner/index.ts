@@ -1,6 +1,7 @@
 /** Control plane: SQL + principal → plan with sealed tickets. Reads schemas, never rows. Errors: sql.*, dataset.unknown, policy.*, ticket.*. */
 export { createPlanner, type PlannerOptions } from './planner.ts';
 export { type ColumnType, type ResolvedColumns, resolveColumns, type SchemaSource } from './schemas.ts';
+export { rowFunctions, type SourceFiles } from './split.ts';
 export type {
   Plan,
   PlanAudit,

@@ -5,6 +5,7 @@ import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
 import { sourceRelation } from '../sql/index.ts';
 import { type BindContext, bindView } from './bind.ts';
 import { openView } from './shapes.ts';
+import type { SourceFiles } from './split.ts';
 
 export interface ColumnType {
   readonly name: string;
@@ -19,6 +20,8 @@ export interface SchemaSource {
   readonly functions: BindContext['functions'];
   readonly limits: BindContext['limits'];
   /** DESCRIBE of a trusted relation over these connections. */
+  /** How scans are shared out; without it none is. */
+  readonly files?: SourceFiles;
   readonly columnsOf: (connections: readonly Connection[], relation: string) => Promise<readonly ColumnType[]>;
 }
 

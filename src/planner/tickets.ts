@@ -26,13 +26,12 @@ export interface Tickets {
 export function createTickets(options: TicketOptions, now: () => number): Tickets {
   const seal = (ticket: Ticket): Uint8Array => options.sealer.seal('ticket', encodeTicket(ticket));
   return {
-    issue: ({ schema, task, audit }, principal) => {
+    issue: ({ schema, task, shares, audit }, principal) => {
       const issuedAtMs = now();
       const expiresAtMs = issuedAtMs + options.ticketTtlMs;
-      const ticket = seal({
+      const common = {
         cluster: options.cluster,
         queryId: audit.queryId,
-        taskId: 0,
         subject: principal.subject,
         fingerprint: audit.fingerprint,
         epoch: audit.epoch,
@@ -40,9 +39,9 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
         issuedAtMs,
         expiresAtMs,
         statement: audit.statement,
-        task,
-      });
-      return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets: [ticket], ordered: true, expiresAtMs, audit };
+      };
+      const tickets = (shares ?? [task]).map((part, taskId) => seal({ ...common, taskId, task: part }));
+      return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets, ordered: true, expiresAtMs, audit };
     },
     renew: async (sealed, principal) => {
       const ticket = decodeTicket(options.sealer.open('ticket', sealed));

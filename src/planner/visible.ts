@@ -5,6 +5,7 @@ import type { Dataset, Principal, Snapshot } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import { buildPlanCatalog, qualified } from '../sql/index.ts';
 import { withMetadata } from './column-metadata.ts';
+import { hiddenColumns, visibleKeys } from './keys.ts';
 import { allRaw, asTable } from './shapes.ts';
 import { createSnapshotCache } from './snapshot-cache.ts';
 import type { VisibleCatalog, VisibleTable } from './types.ts';
@@ -39,10 +40,7 @@ async function describeDataset(analyzer: Analyzer, dataset: Dataset): Promise<Sc
 }
 
 function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snapshot: Snapshot): VisibleTable {
-  const decision = rights.decide(dataset);
-  const hidden = new Set(
-    decision.effect === 'allow' ? decision.columns.filter(({ treatment }) => treatment.kind === 'hidden').map(({ name }) => name) : [],
-  );
+  const hidden = hiddenColumns(rights, dataset);
   const kept = dataset.columns.map((column, i) => ({ column, field: schema.fields[i] })).filter(({ column }) => !hidden.has(column.name));
   const fields = kept.flatMap(({ column, field }) =>
     field === undefined ? [] : [withMetadata(field, column.type, { catalogName: snapshot.catalogName, dataset, column })],
@@ -54,7 +52,6 @@ function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snap
     description: dataset.description ?? '',
     columns: kept.map(({ column }) => column),
     arrow: new Schema(fields),
-    primaryKey: [],
-    foreignKeys: [],
+    ...visibleKeys(dataset, rights, snapshot),
   };
 }
