@@ -29,6 +29,7 @@ const ROOT_FILES = [
   'metadata',
   'disposal',
   'identity',
+  'identity-settings',
   'policy-cli',
   'token-cli',
 ];

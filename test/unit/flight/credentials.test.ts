@@ -2,10 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
-import { Server } from '@grpc/grpc-js';
+import { ChannelCredentials, Client, Server } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createFrameWriter, type RawCall } from '#src/flight/fast-frames.js';
 import { createTlsCredentials, type TlsCredentials } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
+import { encodeFlightData } from '#src/wire/index.js';
 import { makeCertificates, type TestCertificates } from '../../support/tls.ts';
 
 let directory: string;
@@ -113,6 +115,41 @@ test('client certificates: one of the authority, in its time, made for clients',
   await expect(greet(port, { cert: other.certificate, key: other.key } as never)).rejects.toThrow();
   const wrongUse = await files.client('host', { usage: 'server' });
   await expect(greet(port, { cert: wrongUse.certificate, key: wrongUse.key } as never)).rejects.toThrow();
+});
+
+test('frames go straight onto the encrypted stream, out of shared memory, and arrive whole', async () => {
+  const path = '/test.Frames/Get';
+  const identity = (bytes: Buffer): Buffer => bytes;
+  const codecs = { requestSerialize: identity, requestDeserialize: identity, responseSerialize: identity, responseDeserialize: identity };
+  const header = Buffer.from('header');
+  const body = new Uint8Array(new SharedArrayBuffer(1_000_000)).fill(7);
+  const seen = { fast: false, released: 0 };
+  const handle = async (call: RawCall): Promise<void> => {
+    call.sendMetadata(call.metadata);
+    const writer = createFrameWriter(call, true);
+    seen.fast = writer.fast;
+    for (let i = 0; i < 20; i++) await writer.write(header, body, () => seen.released++);
+    call.end();
+  };
+  tls = await load();
+  const started = new Server();
+  server = started;
+  started.addService(
+    { Get: { path, requestStream: true, responseStream: true, ...codecs } },
+    { Get: (call: RawCall) => void handle(call) },
+  );
+  const { credentials } = tls;
+  const port = await new Promise<number>((resolve, reject) => {
+    started.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
+  });
+  const client = new Client(`localhost:${port}`, ChannelCredentials.createSsl(Buffer.from(files.authority.certificate)));
+  const expected = encodeFlightData(header, body);
+  let whole = 0;
+  for await (const message of client.makeServerStreamRequest(path, identity, identity, Buffer.alloc(0))) {
+    if (expected.equals(message as Buffer)) whole++;
+  }
+  client.close();
+  expect({ ...seen, whole }).toEqual({ fast: true, released: 20, whole: 20 });
 });
 
 test('files that do not fit together stop the start', async () => {
