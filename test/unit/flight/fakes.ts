@@ -1,5 +1,4 @@
 /** A Flight server over a fake planner and worker, with counters of everything that must be given back. */
-import { Metadata, type StatusObject } from '@grpc/grpc-js';
 import { Field, Int32, makeData, RecordBatch, RecordBatchStreamWriter, Schema, Struct, type Table, tableFromIPC, Utf8 } from 'apache-arrow';
 import { createAuditLog } from '#src/audit.js';
 import { createAuthenticator, hashPassword } from '#src/auth/index.js';
@@ -10,7 +9,8 @@ import type { BatchSource, User } from '#src/model.js';
 import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
 import { createSealer, type IpcMessages, type Sealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
 import type { OpenedTask, Worker } from '#src/worker/index.js';
-import type { RawClient } from '../../support/flight-client.ts';
+
+export { call, type Reply } from '../../support/flight-call.ts';
 
 export const sealer: Sealer = createSealer([{ id: 'k1', key: new Uint8Array(32).fill(7) }]);
 export const rowSchema: Schema = new Schema([new Field('n', new Int32(), false), new Field('s', new Int32(), true)]);
@@ -204,35 +204,6 @@ function intoShared(body: Uint8Array): Uint8Array {
   const shared = new Uint8Array(new SharedArrayBuffer(body.length + 64), 64);
   shared.set(body);
   return shared;
-}
-
-export interface Reply {
-  readonly code: number;
-  readonly details: string;
-  readonly messages: readonly Buffer[];
-  /** Headers and trailers together. */
-  readonly headers: Metadata;
-}
-
-/** One call with any messages and headers. */
-export function call(client: RawClient, method: string, sent: readonly Uint8Array[], headers: Record<string, string> = {}): Promise<Reply> {
-  const metadata = client.metadata();
-  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-  const identity = (bytes: Buffer): Buffer => bytes;
-  const stream = client.grpc.makeBidiStreamRequest(`/arrow.flight.protocol.FlightService/${method}`, identity, identity, metadata);
-  for (const message of sent) stream.write(Buffer.from(message));
-  stream.end();
-  const messages: Buffer[] = [];
-  const found = new Metadata();
-  return new Promise((resolve) => {
-    stream.on('data', (message: Buffer) => messages.push(message));
-    stream.on('metadata', (first: Metadata) => found.merge(first));
-    stream.on('error', () => {});
-    stream.on('status', ({ code, details, metadata: trailers }: StatusObject) => {
-      found.merge(trailers);
-      resolve({ code, details, messages, headers: found });
-    });
-  });
 }
 
 /** Reads finished messages back with apache-arrow. */
