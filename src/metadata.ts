@@ -10,6 +10,8 @@ import {
   type MetadataStore,
   PostgresSession,
   type PostgresStore,
+  type ScratchStore,
+  withScratch,
 } from './catalog/index.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
 import { ensureDemoData, flightsDirectory } from './demo.ts';
@@ -18,7 +20,7 @@ import { type Analyzer, createAnalyzer, createEngine } from './engine/index.ts';
 import { fail } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Connection, Predicate, Snapshot } from './model.ts';
-import { resolveColumns, type SchemaSource } from './planner/index.ts';
+import { resolveColumns, rowFunctions, type SchemaSource } from './planner/index.ts';
 import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
 import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
 import { createEnginePool, type EnginePool } from './worker/index.ts';
@@ -29,6 +31,8 @@ export interface MetadataOptions {
   readonly progress?: (line: string) => void;
   /** Faults of the policy set, at start and after each edit. */
   readonly onProblems?: (problems: readonly string[]) => void;
+  /** Tables of principals, which belong to a running server alone. */
+  readonly scratch?: ScratchStore;
 }
 
 export interface Metadata extends AsyncDisposable {
@@ -39,6 +43,8 @@ export interface Metadata extends AsyncDisposable {
   readonly fleet: Fleet;
   /** How long the metadata database has not answered, milliseconds. */
   outageMs(): number;
+  /** Resolves when every change made so far is in force. */
+  settled(): Promise<void>;
   /** Calls back with each later snapshot. */
   watch(listener: (snapshot: Snapshot) => void): void;
 }
@@ -52,10 +58,12 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
     const { source, pool, loading } = await openSources(config, tokenKey, options, started);
     const session = await openSession(config, loading.onProblems, started);
     const fleet = started.add(session === null ? createSingleNode() : await createPostgresFleet(session, config.cluster));
-    const store = started.add(await openStore(config, loading, session));
-    const current = await followPolicy(store, pool, options);
+    const governed = started.add(await openStore(config, loading, session));
+    const store = options.scratch === undefined ? governed : started.add(withScratch(governed, options.scratch));
+    const { current, settled } = await followPolicy(store, pool, options);
     return {
       current,
+      settled,
       source,
       pool,
       fleet,
@@ -138,25 +146,38 @@ function baseOf(config: Config): { readonly directory: string; readonly variable
 }
 
 /** Swaps catalog and policy together, so that a request never sees one without the other. */
-async function followPolicy(store: MetadataStore, pool: EnginePool, options: MetadataOptions): Promise<() => Policy> {
-  let current = await compilePolicy(store.current());
-  pool.retain(current.snapshot.connections);
+async function followPolicy(
+  store: MetadataStore,
+  pool: EnginePool,
+  options: MetadataOptions,
+): Promise<Pick<Metadata, 'current' | 'settled'>> {
+  let newest = store.current();
+  let current = await compilePolicy(newest);
+  let work: Promise<void> = Promise.resolve();
+  pool.retain(newest.connections);
+  const follow = async (snapshot: Snapshot): Promise<void> => {
+    if (snapshot !== newest) return;
+    try {
+      const compiled = await compilePolicy(snapshot);
+      const { epoch } = current.snapshot;
+      current = compiled;
+      pool.retain(snapshot.connections);
+      if (snapshot.epoch !== epoch) options.logger.info({ epoch: snapshot.epoch }, 'policy changed');
+    } catch (error) {
+      options.onProblems?.([`the policy does not compile, the last good one stays in force: ${String(error)}`]);
+    }
+  };
   store.watch((snapshot) => {
-    compilePolicy(snapshot).then(
-      (compiled) => {
-        if (compiled.snapshot.epoch < current.snapshot.epoch) return;
-        current = compiled;
-        pool.retain(snapshot.connections);
-        options.logger.info({ epoch: snapshot.epoch }, 'policy changed');
-      },
-      (error: unknown) => options.onProblems?.([`the policy does not compile, the last good one stays in force: ${String(error)}`]),
-    );
+    newest = snapshot;
+    // One after the other, so that a slow one never undoes a later one.
+    work = work.then(() => follow(snapshot));
   });
-  return () => {
+  const inForce = (): Policy => {
     // Rejects when the set in force is too old to be trusted.
     store.current();
     return current;
   };
+  return { current: inForce, settled: () => work };
 }
 
 function engineOptions(
@@ -181,11 +202,24 @@ function engineOptions(
 }
 
 async function schemaSource(config: Config, analyzer: Analyzer, pool: EnginePool): Promise<SchemaSource> {
+  const functions = await analyzer.functions();
   const limits: SqlLimits = { ...DEFAULT_SQL_LIMITS, textBytes: config.sqlBytesMax, depth: config.sqlDepthMax, nodes: config.sqlNodesMax };
   return {
     analyzer,
-    functions: functionAllowList(await analyzer.functions()),
+    functions: functionAllowList(functions),
     limits,
+    files: {
+      list: async (connections, pattern, max) => {
+        const { engine, release } = await pool.lease(connections);
+        try {
+          return await engine.files(pattern, max);
+        } finally {
+          release();
+        }
+      },
+      rowFunctions: rowFunctions(functions),
+      bytesMin: 8 * 1024 ** 2,
+    },
     columnsOf: async (connections, relation) => {
       const { engine, release } = await pool.lease(connections);
       try {

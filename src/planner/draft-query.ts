@@ -22,7 +22,12 @@ export interface QueryPlan {
 export async function draftQuery(request: DraftRequest, query: Query, options: DraftOptions): Promise<Draft> {
   const { schema, task, entries, bound } = await planQuery(request, query, options);
   const shares = query.texts.length > 1 ? null : await planShares(request, query.texts[0], task, { ...bound, entries }, options);
-  return { schema, task, shares, audit: auditOf(request.statement, request.policy.snapshot, request.rights.fingerprint(task.datasets), entries) };
+  return {
+    schema,
+    task,
+    shares,
+    audit: auditOf(request.statement, request.policy.snapshot, request.rights.fingerprint(task.datasets), entries),
+  };
 }
 
 /** The same statement over the governed views of some files each. */
@@ -62,7 +67,12 @@ export async function planQuery(request: DraftRequest, query: Query, options: Dr
   const datasets = entries.map(({ dataset }) => dataset.id);
   const statements: string[] = [];
   for (const [i, bound] of [first, ...more].entries()) statements.push(await textFor(rows, bound, query.texts[i] ?? ''));
-  return { schema, task: { kind: 'query', catalog: rows, statements, datasets, form, schema: schemaMessage(schema) }, entries, bound: first };
+  return {
+    schema,
+    task: { kind: 'query', catalog: rows, statements, datasets, form, schema: schemaMessage(schema) },
+    entries,
+    bound: first,
+  };
 }
 
 /** Each text goes through the gate by itself: what a constant may be depends on its value. */

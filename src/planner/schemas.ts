@@ -19,9 +19,9 @@ export interface SchemaSource {
   readonly analyzer: Analyzer;
   readonly functions: BindContext['functions'];
   readonly limits: BindContext['limits'];
-  /** DESCRIBE of a trusted relation over these connections. */
   /** How scans are shared out; without it none is. */
   readonly files?: SourceFiles;
+  /** DESCRIBE of a trusted relation over these connections. */
   readonly columnsOf: (connections: readonly Connection[], relation: string) => Promise<readonly ColumnType[]>;
 }
 

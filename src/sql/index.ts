@@ -25,6 +25,7 @@ export {
   buildPlanCatalog,
   INFORMATION_SCHEMA,
   type Macro,
+  parquetPattern,
   type PlanCatalogInput,
   type PlanEntry,
   sourceRelation,

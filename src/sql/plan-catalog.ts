@@ -17,6 +17,8 @@ export interface PlanEntry {
   readonly viewSql?: (catalog: string) => string;
   /** Trusted query whose rows are the dataset, in place of storage: `information_schema`. */
   readonly rows?: string;
+  /** The files of a share of the dataset, in place of all; absolute paths. */
+  readonly files?: readonly string[];
 }
 
 /** A function without arguments that the statement calls by its bare name, ahead of the engine's own. */
@@ -115,12 +117,13 @@ function columnList(columns: readonly Column[]): string {
   return columns.map(({ name }) => identifier(name)).join(', ');
 }
 
-function sourceLayer({ dataset, viewSql, rows }: PlanEntry, catalog: string, data: 'rows' | 'empty'): string {
+function sourceLayer({ dataset, viewSql, rows, files }: PlanEntry, catalog: string, data: 'rows' | 'empty'): string {
   const name = sourceName(dataset, catalog);
   if (dataset.columns.length === 0) fail('policy.invalid', 'a dataset has no columns');
   if (viewSql !== undefined) return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM (${viewSql(catalog)}\n) AS "view"`;
   if (data === 'empty')
     return `CREATE TABLE ${name} (${dataset.columns.map((column) => `${identifier(column.name)} ${typeText(column.type)}`).join(', ')})`;
+  if (files !== undefined) return `CREATE VIEW ${name} AS SELECT ${castList(dataset.columns)} FROM ${shareRelation(dataset, files)}`;
   const relation = rows === undefined ? sourceRelation(dataset) : `(${rows}) AS "rows"`;
   return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM ${relation}`;
 }
@@ -130,7 +133,7 @@ export function sourceRelation(dataset: Dataset): string {
   const { source } = dataset;
   switch (source.kind) {
     case 'parquet':
-      return `read_parquet(${stringLiteral(files(source.path))}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
+      return `read_parquet(${stringLiteral(parquetPattern(source.path))}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
     case 'duckdb':
       return qualified(`src_${source.connection}`, source.schema, source.table);
     case 'view':
@@ -138,8 +141,24 @@ export function sourceRelation(dataset: Dataset): string {
   }
 }
 
+/** Some files alone may have other types than all together: the first one decides, and so do the values of hive partitions. */
+function shareRelation({ source, columns }: Dataset, files: readonly string[]): string {
+  if (source.kind !== 'parquet' || files.length === 0) fail('policy.invalid', 'only a set of files has shares');
+  const list = `[${files.map(stringLiteral).join(', ')}]`;
+  if (!source.hivePartitioning) return `read_parquet(${list}, hive_partitioning = false)`;
+  const keys = new Set(files.flatMap((file) => file.split('/').flatMap((part) => /^([^=]+)=/.exec(part)?.[1]?.toLowerCase() ?? [])));
+  const types = columns
+    .filter(({ name }) => keys.has(name.toLowerCase()))
+    .map(({ name, type }) => `${identifier(name)}: ${typeText(type)}`);
+  return `read_parquet(${list}, hive_partitioning = true${types.length === 0 ? '' : `, hive_types = {${types.join(', ')}}`})`;
+}
+
+function castList(columns: readonly Column[]): string {
+  return columns.map(({ name, type }) => `CAST(${identifier(name)} AS ${typeText(type)}) AS ${identifier(name)}`).join(', ');
+}
+
 /** A directory means every Parquet file below it. */
-function files(path: string): string {
+export function parquetPattern(path: string): string {
   return /\.parquet$|[*?[]/i.test(path) ? path : `${path.replace(/\/$/, '')}/**/*.parquet`;
 }
 

@@ -1,0 +1,171 @@
+/**
+ * One scan over many files → shares that several workers, or one after the other, can read (invariant I9): only for statements of which every
+ * row comes from one row of one dataset, so that the shares' rows in their order are the rows of the whole.
+ */
+import type { FunctionInfo } from '../engine/index.ts';
+import type { Connection, Dataset, Snapshot, StoredFile } from '../model.ts';
+import { foldName } from '../names.ts';
+import { parquetPattern } from '../sql/index.ts';
+import { createStorage } from '../storage/index.ts';
+import type { Bound } from './bind.ts';
+
+/** What splitting needs of the engine. */
+export interface SourceFiles {
+  /** The files that a pattern means, in the order they are read in; at most `max`. */
+  readonly list: (connections: readonly Connection[], pattern: string, max: number) => Promise<readonly string[]>;
+  /** Lower-case names of the functions whose value depends on their arguments alone. */
+  readonly rowFunctions: ReadonlySet<string>;
+  /** Datasets with less are read as a whole: more endpoints would cost more than they bring. */
+  readonly bytesMin: number;
+}
+
+export interface Split {
+  /** Contiguous, in reading order; null = the whole statement is one task. */
+  readonly shares: readonly (readonly StoredFile[])[] | null;
+  readonly reason: string;
+}
+
+/** Paths travel in the tickets. */
+const FILES_MAX = 2000;
+
+const storage = createStorage();
+
+/** Never rejects: what can not be listed is read as a whole, and says there what is wrong. */
+export async function splitStatement(
+  bound: Bound,
+  snapshot: Snapshot,
+  endpointsMax: number,
+  files: SourceFiles | undefined,
+): Promise<Split> {
+  if (endpointsMax <= 1 || files === undefined) return whole('the client reads one endpoint');
+  const dataset = scannedDataset(bound, files.rowFunctions);
+  if (dataset === null) return whole('the statement is more than a filter and a projection of the rows of one dataset');
+  const listed = await filesOf(dataset, snapshot, files).catch(() => null);
+  if (listed === null) return whole('the dataset is not a plain set of local files');
+  const bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
+  if (listed.length < 2 || bytes < files.bytesMin) return whole('the dataset is small, or one file');
+  const shares = balanced(listed, Math.min(endpointsMax, listed.length));
+  return { shares, reason: `each of ${shares.length} endpoints reads its share of the files, in order` };
+}
+
+function whole(reason: string): Split {
+  return { shares: null, reason: `one endpoint: ${reason}` };
+}
+
+/** Functions of which every overload is one value out of one row's values, the same in every task. */
+export function rowFunctions(functions: readonly FunctionInfo[]): ReadonlySet<string> {
+  const names = new Set(functions.map(({ name }) => name.toLowerCase()));
+  for (const { name, type, stability } of functions) if (type !== 'scalar' || stability !== 'CONSISTENT') names.delete(name.toLowerCase());
+  // With one argument it counts from today.
+  names.delete('age');
+  return names;
+}
+
+/** The dataset whose files can be shared out, or null. */
+function scannedDataset(bound: Bound, functions: ReadonlySet<string>): Dataset | null {
+  const [entry, ...others] = bound.entries;
+  if (entry === undefined || others.length > 0 || entry.base === true || entry.dataset.source.kind !== 'parquet') return null;
+  const columns = new Set(entry.dataset.columns.map(({ name }) => foldName(name)));
+  const isRow = [...bound.gated.functions].every((name) => functions.has(name)) && isRowwise(rootOf(bound.ast), columns);
+  return isRow ? entry.dataset : null;
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+function rootOf(ast: unknown): Json {
+  const statements = isJson(ast) ? ast['statements'] : null;
+  const [statement] = Array.isArray(statements) ? statements : [];
+  const node = isJson(statement) ? statement['node'] : null;
+  return isJson(node) ? node : {};
+}
+
+function isJson(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Every part of a SELECT and what it may be here; a part that is not named makes it something else. */
+function isRowwise(node: Json, columns: ReadonlySet<string>): boolean {
+  const expressions = (value: unknown): boolean => isRowExpression(value, columns);
+  const parts: Readonly<Record<string, (value: unknown) => boolean>> = {
+    type: (value) => value === 'SELECT_NODE',
+    modifiers: isEmpty,
+    cte_map: (value) => isJson(value) && isEmpty(value['map']),
+    select_list: expressions,
+    from_table: (value) => isJson(value) && value['type'] === 'BASE_TABLE' && isEmpty(value['sample']) && isEmpty(value['at_clause']),
+    where_clause: expressions,
+    group_expressions: isEmpty,
+    group_sets: isEmpty,
+    aggregate_handling: (value) => value === 'STANDARD_HANDLING',
+    having: isEmpty,
+    sample: isEmpty,
+    qualify: isEmpty,
+  };
+  const keys = Object.keys(node);
+  return keys.length > 0 && keys.every((key) => Object.hasOwn(parts, key) && parts[key]?.(node[key]) === true);
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === undefined || (Array.isArray(value) && value.length === 0);
+}
+
+const ROW_CLASSES: ReadonlySet<unknown> = new Set([
+  'COLUMN_REF',
+  'CONSTANT',
+  'FUNCTION',
+  'OPERATOR',
+  'COMPARISON',
+  'CONJUNCTION',
+  'BETWEEN',
+  'CASE',
+  'CAST',
+  'STAR',
+]);
+
+/** Functions were judged by name. A bare name that is no column may be one of the session's values. */
+function isRowExpression(value: unknown, columns: ReadonlySet<string>): boolean {
+  if (Array.isArray(value)) return value.every((item) => isRowExpression(item, columns));
+  if (!isJson(value)) return true;
+  if (Object.hasOwn(value, 'class') && !ROW_CLASSES.has(value['class'])) return false;
+  if (value['class'] === 'COLUMN_REF' && !isColumn(value['column_names'], columns)) return false;
+  return Object.values(value).every((item) => isRowExpression(item, columns));
+}
+
+function isColumn(names: unknown, columns: ReadonlySet<string>): boolean {
+  if (!Array.isArray(names)) return false;
+  const [first] = names;
+  return names.length > 1 || (typeof first === 'string' && columns.has(foldName(first)));
+}
+
+/** null where the engine would read the path otherwise than file by file. */
+async function filesOf(dataset: Dataset, snapshot: Snapshot, files: SourceFiles): Promise<readonly StoredFile[] | null> {
+  const { source } = dataset;
+  if (source.kind !== 'parquet') return null;
+  const connection = snapshot.connections.find(({ name }) => name === source.connection);
+  if (connection?.kind !== 'local') return null;
+  const paths = await files.list(snapshot.connections, parquetPattern(source.path), FILES_MAX + 1);
+  // A name with such a character would be read as a pattern.
+  if (paths.length > FILES_MAX || paths.some((path) => /[*?[\]{}\\]/.test(path))) return null;
+  return storage.stat(paths);
+}
+
+/** Cuts where the bytes so far are nearest to an even share of what is left. */
+export function balanced(files: readonly StoredFile[], count: number): readonly (readonly StoredFile[])[] {
+  const shares: StoredFile[][] = [];
+  let left = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  let next = 0;
+  for (let open = count; open > 0; open--) {
+    const share: StoredFile[] = [];
+    let bytes = 0;
+    const last = files.length - (open - 1);
+    while (next < last) {
+      const file = files[next];
+      if (file === undefined || (share.length > 0 && open > 1 && bytes + file.bytes / 2 > left / open)) break;
+      share.push(file);
+      bytes += file.bytes;
+      next++;
+    }
+    left -= bytes;
+    shares.push(share);
+  }
+  return shares;
+}
