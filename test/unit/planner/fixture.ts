@@ -74,7 +74,7 @@ export const SNAPSHOT: Snapshot = {
   contentHash: '00',
   catalogName: 'lake',
   defaultSchema: 'demo',
-  scratchSchema: null,
+  scratchSchema: 'scratch',
   connections: [],
   datasets: DATASETS,
   users: [{ name: 'ana', passwordHash: '', groups: [], attributes: { region: ['EU'] } }],
