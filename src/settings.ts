@@ -159,7 +159,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     key: 'streamIdleMs',
     default: '10m',
     parse: duration(1),
-    doc: 'Longest time that a client may take nothing of a result that is ready for it.',
+    doc: 'Longest time in which a client takes no record batch of a result that is ready for it.',
   },
   SLUICE_RESULT_BYTES: {
     key: 'resultBytesMax',

@@ -43,14 +43,15 @@ export interface RpcParts {
   readonly audit: AuditEntry;
   readonly principal: Principal;
   readonly bearer: string;
-  readonly signal: AbortSignal;
+  readonly lifetime: AbortController;
   /** Run at the end of the request. */
   readonly cleanups: (() => PromiseLike<void>)[];
   readonly fastPath: boolean;
 }
 
-export function createRpc({ call, reader, headers, trailers, cleanups, fastPath, ...known }: RpcParts): Rpc {
-  const { signal, audit } = known;
+export function createRpc({ call, reader, headers, trailers, lifetime, cleanups, fastPath, ...known }: RpcParts): Rpc {
+  const { audit } = known;
+  const { signal } = lifetime;
   return {
     principal: known.principal,
     bearer: known.bearer,
@@ -69,10 +70,13 @@ export function createRpc({ call, reader, headers, trailers, cleanups, fastPath,
       await orAbort(written, signal);
     },
     sendBatches: async (source, ended = signal) => {
+      // The request ends for this reason, and not for what follows from it.
+      if (ended.aborted) lifetime.abort(ended.reason);
+      else ended.addEventListener('abort', () => lifetime.abort(ended.reason), { once: true });
       cleanups.push(() => source[Symbol.asyncDispose]());
-      ended.throwIfAborted();
+      signal.throwIfAborted();
       call.sendMetadata(headers);
-      await pumpBatches(source, createFrameWriter(call, fastPath), ended, (sent) => audit.add(sent));
+      await pumpBatches(source, createFrameWriter(call, fastPath), signal, (sent) => audit.add(sent));
     },
   };
 }

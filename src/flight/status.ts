@@ -6,7 +6,7 @@ import { ERRORS, type SluiceError } from '../errors.ts';
 /** Many clients and proxies cap all headers at 8 KiB, and each byte may become three. */
 const MAX_MESSAGE_CHARS = 2000;
 
-const SERVER_SIDE: ReadonlySet<string> = new Set(['INTERNAL', 'UNAVAILABLE', 'RESOURCE_EXHAUSTED']);
+const SERVER_SIDE: ReadonlySet<string> = new Set(['INTERNAL', 'UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED']);
 
 /** gRPC status code of the error. */
 export function grpcCode(error: SluiceError): status {

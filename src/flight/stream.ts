@@ -70,7 +70,7 @@ async function run(flow: Flow, handler: RpcHandler): Promise<void> {
   const cleanups: (() => PromiseLike<void>)[] = [];
   try {
     const known = edge.authenticator === null ? ANYBODY : await authenticate(flow, edge.authenticator);
-    await handler(createRpc({ ...flow, ...known, signal: lifetime.signal, cleanups, fastPath: edge.fastPath }));
+    await handler(createRpc({ ...flow, ...known, cleanups, fastPath: edge.fastPath }));
     lifetime.signal.throwIfAborted();
     audit.finish('ok');
     call.sendMetadata(headers);
