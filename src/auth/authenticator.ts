@@ -173,7 +173,7 @@ function principalOf({ name, groups, attributes }: User, via: SessionOrigin): Pr
 }
 
 function expired(): never {
-  return fail('auth.invalid', 'the bearer token has expired, log in again');
+  return fail('auth.invalid', 'the session has ended: its login, token or certificate no longer counts; log in again');
 }
 
 function passwordDigest(user: User): Buffer {

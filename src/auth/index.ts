@@ -11,4 +11,4 @@ export type { OidcOptions } from './oidc.ts';
 export { hashPassword } from './password.ts';
 export { createTokenStore } from './token-store.ts';
 export type { Tokens } from './tokens.ts';
-export { createTokens, isTokenCommand } from './tokens.ts';
+export { createTokens } from './tokens.ts';

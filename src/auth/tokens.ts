@@ -28,10 +28,6 @@ export interface Tokens {
 export type TokenCommand = Extract<Command, { kind: 'createToken' | 'dropToken' | 'showTokens' }>;
 export type TokenAnswer = { readonly count: number } | { readonly rows: readonly Readonly<Record<string, string | Date | null>>[] };
 
-export function isTokenCommand(command: Command): command is TokenCommand {
-  return command.kind === 'createToken' || command.kind === 'dropToken' || command.kind === 'showTokens';
-}
-
 const PER_USER_MAX = 50;
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_.@/ -]{0,63}$/u;
 const TTL_MIN_MS = 60_000;
