@@ -10,6 +10,6 @@ export { readFiles } from './load.ts';
 export { PostgresSession } from './postgres-session.ts';
 export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
 export type { ScratchTable } from './scratch-files.ts';
-export { createScratchStore, quotaText, type ScratchCommit, type ScratchDraft, type ScratchStore } from './scratch-store.ts';
+export { createScratchStore, type ScratchCommit, type ScratchDraft, type ScratchStore } from './scratch-store.ts';
 export type { MetadataStore } from './types.ts';
 export { scratchDirectory, withScratch } from './with-scratch.ts';

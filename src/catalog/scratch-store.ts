@@ -39,8 +39,8 @@ export interface ScratchCommit {
 export interface ScratchDraft {
   /** Path for the next part; the caller writes a Parquet file there. */
   nextPart(): string;
-  /** Bytes that the owner may still store, with what this draft has written so far. */
-  bytesLeft(): Promise<number>;
+  /** Rejects with limit.scratch when what is written so far has no room. */
+  checkRoom(): Promise<void>;
   /** Rejects with dataset.*, limit.scratch, request.malformed; the draft is gone afterwards, whatever happens. */
   commit(commit: ScratchCommit): Promise<ScratchTable>;
   /** Removes what was written; nothing after a commit. */
@@ -52,6 +52,8 @@ export interface ScratchStore extends AsyncDisposable {
   /** The tables in force; a new list after each change. */
   tables(): readonly ScratchTable[];
   find(owner: string, name: string): ScratchTable | null;
+  /** Of the parts of a table: a path with `*`. */
+  pathOf(table: ScratchTable): string;
   draft(owner: string): Promise<ScratchDraft>;
   /** Whether there was such a table. */
   drop(owner: string, name: string): Promise<boolean>;
@@ -94,6 +96,10 @@ class DirectoryScratchStore implements ScratchStore {
     return this.#tables.find((table) => table.owner === owner && foldName(table.name) === foldName(name)) ?? null;
   }
 
+  pathOf(table: ScratchTable): string {
+    return join(this.directory, table.id, 'part-*.parquet');
+  }
+
   watch(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -110,7 +116,7 @@ class DirectoryScratchStore implements ScratchStore {
         parts.push(partName(parts.length));
         return join(path, partName(parts.length - 1));
       },
-      bytesLeft: async () => this.#options.bytesMax - this.#bytesOf(owner) - (await sizeOf(path, parts)),
+      checkRoom: async () => this.#checkBytes(this.#bytesOf(owner) + (await sizeOf(path, parts))),
       commit: async (commit) => {
         try {
           return await this.#enqueue(() => this.#commit({ id, owner, path, parts }, commit));
@@ -180,11 +186,17 @@ class DirectoryScratchStore implements ScratchStore {
   }
 
   #checkQuota(owner: string, before: ScratchTable | null, bytes: number): void {
-    const { tablesMax, bytesMax } = this.#options;
+    const { tablesMax } = this.#options;
     const count = this.#tables.filter((table) => table.owner === owner).length;
     if (before === null && count >= tablesMax)
       fail('limit.scratch', `you have ${tablesMax} tables, the most that one may have; drop some of them`);
-    if (this.#bytesOf(owner) - (before?.bytes ?? 0) + bytes > bytesMax) fail('limit.scratch', quotaText(bytesMax));
+    this.#checkBytes(this.#bytesOf(owner) - (before?.bytes ?? 0) + bytes);
+  }
+
+  #checkBytes(bytes: number): void {
+    const { bytesMax } = this.#options;
+    if (bytes > bytesMax)
+      fail('limit.scratch', `your tables would take more than ${bytesMax} bytes, the most that one may store; drop some of them`);
   }
 
   #bytesOf(owner: string): number {
@@ -233,11 +245,6 @@ function checkCommit({ name, mode, base, columns }: ScratchCommit, before: Scrat
   const otherColumns = mode === 'append' && JSON.stringify(before?.columns) !== JSON.stringify(columns);
   if (otherColumns || (base !== undefined && base !== before))
     fail('dataset.changed', `the table ${name} changed while this was written; try again`);
-}
-
-/** The text for rows that do not fit any more. */
-export function quotaText(bytesMax: number): string {
-  return `your tables would take more than ${bytesMax} bytes, the most that one may store; drop some of them`;
 }
 
 async function sizeOf(path: string, parts: readonly string[]): Promise<number> {

@@ -7,21 +7,30 @@ import type { ScratchStore } from './scratch-store.ts';
 import type { MetadataStore } from './types.ts';
 
 /**
- * A change of either side is a change of both. `contentHash` stays the policy directory's: no decision about a governed
- * dataset depends on anyone's own tables, and what one makes must not end the tickets of others.
+ * A change of either side is a change of both. Epoch and content hash stay the policy set's: no decision about a governed
+ * dataset depends on anyone's own tables, and what one makes must neither end the tickets of others nor show in them.
  * The stores stay the caller's to dispose.
  */
 export function withScratch(store: MetadataStore, scratch: ScratchStore): MetadataStore {
   const listeners = new Set<(snapshot: Snapshot) => void>();
   const merge = createMerge(scratch);
-  let snapshot = merge(store.current(), store.current().epoch);
+  let base = store.current();
+  let snapshot = merge(base);
   const change = (): void => {
-    snapshot = merge(store.current(), snapshot.epoch + 1);
+    snapshot = merge(base);
     for (const listener of listeners) listener(snapshot);
   };
-  const stops = [store.watch(change), scratch.watch(change)];
+  const stopStore = store.watch((changed) => {
+    base = changed;
+    change();
+  });
+  const stops = [stopStore, scratch.watch(change)];
   return {
-    current: () => snapshot,
+    current: () => {
+      // Throws when the set in force is too old to be trusted.
+      store.current();
+      return snapshot;
+    },
     watch: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -34,23 +43,23 @@ export function withScratch(store: MetadataStore, scratch: ScratchStore): Metada
 }
 
 /** A table's dataset is one object as long as the table is the same, so that what is known of it stays known. */
-function createMerge(scratch: ScratchStore): (base: Snapshot, epoch: number) => Snapshot {
+function createMerge(scratch: ScratchStore): (base: Snapshot) => Snapshot {
   const datasets = new WeakMap<ScratchTable, Dataset>();
-  return (base, epoch) => {
+  return (base) => {
     const schema = base.scratchSchema;
-    if (schema === null) return { ...base, epoch };
+    if (schema === null) return base;
     const own = scratch.tables().map((table) => {
       const known = datasets.get(table);
-      const dataset = known?.schema === schema ? known : toDataset(table, schema, scratch.directory);
+      const dataset = known?.schema === schema ? known : toDataset(table, schema, scratch.pathOf(table));
       datasets.set(table, dataset);
       return dataset;
     });
     const connection: Connection = { kind: 'local', name: SCRATCH_CONNECTION, directory: scratch.directory };
-    return { ...base, epoch, connections: [...base.connections, connection], datasets: [...base.datasets, ...own] };
+    return { ...base, connections: [...base.connections, connection], datasets: [...base.datasets, ...own] };
   };
 }
 
-function toDataset(table: ScratchTable, schema: string, directory: string): Dataset {
+function toDataset(table: ScratchTable, schema: string, path: string): Dataset {
   return {
     id: `${SCRATCH_CONNECTION}:${table.id}`,
     schema,
@@ -60,7 +69,7 @@ function toDataset(table: ScratchTable, schema: string, directory: string): Data
     source: {
       kind: 'parquet',
       connection: SCRATCH_CONNECTION,
-      path: join(directory, table.id, 'part-*.parquet'),
+      path,
       hivePartitioning: false,
     },
     owner: { subject: table.owner, lineage: table.lineage },

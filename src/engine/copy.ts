@@ -3,6 +3,7 @@
  * that its brackets, quotes and comments end inside it, and what is put around it stays outside.
  */
 import { PLAIN_FORM } from '../model.ts';
+import { foldName } from '../names.ts';
 import type { ResultColumn } from './column-type.ts';
 import { type Address, api, destroy, freeResult, newResult, takeText } from './duckdb-c.ts';
 import { type Job, JobError, type JobResults } from './jobs.ts';
@@ -18,6 +19,7 @@ export function copy(connection: Address, { setup, statements, columns, path }: 
   for (const before of setup) execute(connection, before);
   const results = statements.map((sql) => resultColumns(connection, sql));
   const target = columns ?? storedColumns(results[0] ?? []);
+  refuseTwins(target);
   const selects = statements.map((sql, i) => select(sql, results[i]?.length ?? 0, target));
   const text = `COPY (\n${selects.join('\nUNION ALL\n')}\n) TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd)`;
   const statement = prepare(connection, text);
@@ -59,6 +61,15 @@ function select(sql: string, width: number, target: readonly StoredColumn[]): st
 
 function storedColumns(columns: readonly ResultColumn[]): readonly StoredColumn[] {
   return columns.map(({ name, type }, from) => ({ name, type: storedType(type), from }));
+}
+
+/** DuckDB would give the second one another name. */
+function refuseTwins(columns: readonly StoredColumn[]): void {
+  const seen = new Set<string>();
+  for (const { name } of columns) {
+    if (seen.has(foldName(name))) throw new JobError({ kind: 'twin', column: name });
+    seen.add(foldName(name));
+  }
 }
 
 /** The type that keeps these values in Parquet; DuckDB itself would round 128-bit integers. */

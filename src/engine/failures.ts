@@ -102,6 +102,8 @@ function commonError(failure: Failure, error: unknown): SluiceError {
         : `a result column has type ${type}, which has no Arrow form: cast it`;
     return new SluiceError('sql.type', text, error);
   }
+  if (failure.kind === 'twin')
+    return new SluiceError('sql.binding', `two columns are called ${JSON.stringify(failure.column)}: give them different aliases`, error);
   if (failure.kind === 'width') {
     const { found, expected } = failure;
     return new SluiceError('sql.binding', `the query has ${found} columns, but the table takes ${expected}`, error);

@@ -16,4 +16,5 @@ export type {
   EngineStats,
   FunctionInfo,
   ParameterInfo,
+  StoredColumn,
 } from './types.ts';

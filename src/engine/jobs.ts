@@ -108,6 +108,8 @@ export type Failure =
   | { readonly kind: 'statement'; readonly statementType: number }
   /** A result has more or fewer columns than the table takes. */
   | { readonly kind: 'width'; readonly found: number; readonly expected: number }
+  /** Two columns of a file would have this name. */
+  | { readonly kind: 'twin'; readonly column: string }
   | { readonly kind: 'fault'; readonly text: string };
 
 export type Reply<K extends Job['kind'] = Job['kind']> =

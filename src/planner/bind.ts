@@ -79,7 +79,11 @@ export function findDataset(
 
 function resolveReadable(parts: readonly string[], policy: PrincipalPolicy, context: BindContext): Dataset | null {
   const dataset = findDataset(context, parts);
-  if (dataset === null || policy.decide(dataset).effect === 'allow') return dataset;
+  if (dataset === null) return null;
+  const decision = policy.decide(dataset);
+  if (decision.effect === 'allow') return dataset;
+  if (dataset.owner !== undefined && policy.mayDescribe(dataset))
+    fail('policy.denied', `${dataset.schema}.${dataset.name}: ${decision.reason}`);
   if (policy.mayDescribe(dataset))
     fail('policy.denied', `you may see that ${dataset.schema}.${dataset.name} exists, but not read its rows; ask for the select right`);
   return null;

@@ -1,6 +1,8 @@
 /** Data plane: sealed ticket → record batches. Decides nothing. Errors: ticket.*, policy.changed, limit.*, sql.runtime, storage.*. */
 export { type Admission, createAdmission } from './admission.ts';
+export { type CommandPorts, createCommandRunner } from './commands.ts';
 export { createEnginePool, type EnginePool } from './engine-pool.ts';
+export { createIngest } from './ingest.ts';
 export { createMemoryGuard, type MemoryGuard, residentLimit } from './memory-guard.ts';
 export { createQueryLimits, type QueryLimits } from './query-limits.ts';
 export type { CommandResult, CommandRunner, EngineLease, IngestRequest, OpenedTask, PolicyInForce, Worker } from './types.ts';

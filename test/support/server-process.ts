@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { STATE_DIRECTORY } from './server.ts';
+import { ownScratchDirectory, STATE_DIRECTORY } from './server.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -18,7 +18,8 @@ export interface ServerProcess extends AsyncDisposable {
 
 /** Resolves when the server says that it listens; rejects with its output when it ends before. */
 export function startServerProcess(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-  const env = { ...process.env, SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_STATE_DIR: STATE_DIRECTORY, ...settings };
+  const own = { SLUICE_STATE_DIR: STATE_DIRECTORY, SLUICE_SCRATCH_DIR: ownScratchDirectory() };
+  const env = { ...process.env, SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', ...own, ...settings };
   const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     let output = '';

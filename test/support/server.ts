@@ -1,6 +1,7 @@
 /** The product's own server in this process, on a free loopback port, with the demo data shared by all tests. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, mkdtempSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -28,9 +29,19 @@ export type AuditRecord = Readonly<Record<string, unknown>> & {
   readonly outcome: string;
 };
 
+/** Scratch tables belong to one server alone. */
+export function ownScratchDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'sluice-scratch-'));
+}
+
 /** `settings` as in the environment; `policies` is a policy directory other than the quickstart. */
 export async function startTestServer(settings: Readonly<Record<string, string>> = {}): Promise<TestServer> {
-  const config = readConfig([], { SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_STATE_DIR: STATE_DIRECTORY, ...settings });
+  const config = readConfig([], {
+    SLUICE_FLIGHT_LISTEN: '127.0.0.1:0',
+    SLUICE_STATE_DIR: STATE_DIRECTORY,
+    SLUICE_SCRATCH_DIR: ownScratchDirectory(),
+    ...settings,
+  });
   const auditFile = join(config.stateDirectory, 'audit.jsonl');
   const before = await stat(auditFile).then(
     ({ size }) => size,

@@ -155,8 +155,10 @@ describe('room', () => {
   test('that is left counts what is being written', async () => {
     await put('ada', 'a', ['x'.repeat(300)]);
     const draft = await store.draft('ada');
-    await writeFile(draft.nextPart(), 'x'.repeat(200));
-    expect(await draft.bytesLeft()).toBe(500);
+    await writeFile(draft.nextPart(), 'x'.repeat(700));
+    await draft.checkRoom();
+    await writeFile(draft.nextPart(), 'x');
+    await expect(draft.checkRoom()).rejects.toMatchObject({ code: 'limit.scratch' });
     await draft.discard();
     expect(await readdir(directory)).toHaveLength(1);
   });
