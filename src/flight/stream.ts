@@ -47,9 +47,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Runs one RPC to its end; never throws. */
 export function serve(edge: Edge, method: string, call: RawCall, handler: RpcHandler): void {
   const lifetime = new AbortController();
-  const running = run(startFlow(edge, method, call, lifetime), handler)
+  const flow = startFlow(edge, method, call, lifetime);
+  const running = run(flow, handler)
     .catch((error: unknown) => {
-      edge.logger.error({ err: error, method }, 'request ended abnormally');
+      edge.logger.error({ requestId: flow.audit.requestId, err: error, method }, 'request ended abnormally');
       call.emit('error', { code: status.INTERNAL, details: 'internal error' });
     })
     .finally(() => edge.active.delete(lifetime));
@@ -73,6 +74,7 @@ async function run(flow: Flow, handler: RpcHandler): Promise<void> {
     await handler(createRpc({ ...flow, ...known, cleanups, fastPath: edge.fastPath }));
     lifetime.signal.throwIfAborted();
     audit.finish('ok');
+    edge.logger.debug({ requestId: audit.requestId, method: flow.method }, 'request answered');
     call.sendMetadata(headers);
     call.end(trailers);
   } catch (thrown) {
