@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DERBY_CLASSPATH, TESTBED } from './testbed.mjs';
 
+const JAVA = 'java';
+
 export interface DerbyServer extends AsyncDisposable {
   readonly port: number;
 }
@@ -14,7 +16,7 @@ export async function startDerby(): Promise<DerbyServer> {
   await mkdir(TESTBED, { recursive: true });
   const directory = await mkdtemp(join(TESTBED, 'derby-run-'));
   const args = ['--add-opens=java.base/java.nio=ALL-UNNAMED', '-Xmx256m', '-cp', DERBY_CLASSPATH, 'DerbyServer', 'derbyDB'];
-  const child = spawn('java', args, { cwd: directory, stdio: 'pipe' });
+  const child = spawn(JAVA, args, { cwd: directory, stdio: 'pipe' });
   const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   let complaints = '';
   child.stderr.on('data', (chunk: Buffer) => {
