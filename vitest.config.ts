@@ -5,7 +5,7 @@ const native = { deps: { external: [/\/dist\//, /\/node_modules\//] } };
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    reporters: ['default', './test/support/summary-reporter.ts'],
+    reporters: ['default', './test/support/protocol-reporter.ts', './test/support/summary-reporter.ts'],
     passWithNoTests: false,
     pool: 'forks',
     projects: [

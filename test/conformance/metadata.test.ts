@@ -1,6 +1,7 @@
 /** What tools show in their trees: ADBC's objects and info, JDBC's DatabaseMetaData, each only with what the caller may see. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { demoUser, JdbcClient, PythonClients } from '../support/clients.ts';
+import { shows } from '../support/protocol.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 const DATASETS = ['customer_orders', 'customers', 'flights', 'orders', 'products'];
@@ -28,6 +29,13 @@ interface AdbcTable {
   readonly table_name: string;
   readonly table_type: string;
   readonly table_columns: readonly { readonly column_name: string; readonly xdbc_type_name: string | null }[] | null;
+  readonly table_constraints?: readonly AdbcConstraint[] | null;
+}
+
+interface AdbcConstraint {
+  readonly constraint_type: string;
+  readonly constraint_column_names: readonly string[];
+  readonly constraint_column_usage: readonly { readonly fk_table: string; readonly fk_column_name: string }[] | null;
 }
 
 interface AdbcCatalog {
@@ -46,7 +54,7 @@ const columnsOf = (tables: readonly AdbcTable[], name: string): readonly string[
   tables.find(({ table_name }) => table_name === name)?.table_columns?.map(({ column_name }) => column_name) ?? [];
 
 describe('ADBC', () => {
-  test('get_objects lists what the caller may see, with types', async () => {
+  test('get_objects lists what the caller may see, with types', shows('ADBC', 'catalogs and tables'), async () => {
     const tables = await adbcTables('steward');
     expect(tables.map(({ table_name }) => table_name).sort()).toEqual(DATASETS);
     expect(columnsOf(tables, 'customers')).toEqual(CUSTOMER_COLUMNS);
@@ -64,7 +72,7 @@ describe('ADBC', () => {
     expect((await adbcTables('auditor')).map(({ table_name }) => table_name).sort()).toEqual(DATASETS);
   });
 
-  test('get_table_schema is the schema that a query has', async () => {
+  test('get_table_schema is the schema that a query has', shows('ADBC', 'catalogs and tables'), async () => {
     for (const user of ['steward', 'analyst_eu']) {
       const schema = await python.call<readonly (readonly [string, string, boolean])[]>(
         'adbc_table_schema',
@@ -76,16 +84,73 @@ describe('ADBC', () => {
     await expect(python.call('adbc_table_schema', options('guest', { schema: 'demo', table: 'customers' }))).rejects.toThrow();
   });
 
-  test('every depth of get_objects', async () => {
-    for (const depth of ['catalogs', 'db_schemas', 'tables', 'columns'])
-      expect(await python.call<readonly AdbcCatalog[]>('adbc_objects', options('analyst_us', { depth })), depth).toHaveLength(1);
+  test.each(['catalogs', 'db_schemas', 'tables', 'columns', 'all'])(
+    'get_objects as deep as %s',
+    shows('ADBC', 'catalogs and tables'),
+    async (depth) => {
+      const [catalog, ...more] = await python.call<readonly AdbcCatalog[]>('adbc_objects', options('analyst_us', { depth }));
+      expect(more).toEqual([]);
+      const schemas = catalog?.catalog_db_schemas ?? null;
+      const tables = schemas?.[0]?.db_schema_tables ?? null;
+      expect([schemas !== null, tables !== null, (tables?.[0]?.table_columns ?? null) !== null]).toEqual(
+        { catalogs: [false, false, false], db_schemas: [true, false, false], tables: [true, true, false] }[depth] ?? [true, true, true],
+      );
+    },
+  );
+
+  const FILTERS: readonly (readonly [Readonly<Record<string, unknown>>, readonly string[]])[] = [
+    [{ table_name_filter: 'customer_' }, ['customers']],
+    [{ table_name_filter: 'cust%' }, ['customer_orders', 'customers']],
+    [{ table_types_filter: ['VIEW'] }, ['customer_orders']],
+    [{ table_types_filter: ['TABLE'], table_name_filter: '%s' }, ['customers', 'flights', 'orders', 'products']],
+    [{ db_schema_filter: 'de%' }, DATASETS],
+    [{ db_schema_filter: 'nothing' }, []],
+    [{ catalog_filter: 'sluice' }, DATASETS],
+    [{ catalog_filter: 'other' }, []],
+    [{ table_name_filter: "%'; DROP" }, []],
+  ];
+  test.each(FILTERS)('get_objects with %j', shows('ADBC', 'catalogs and tables'), async (filter, names) => {
+    const catalogs = await python.call<readonly AdbcCatalog[]>('adbc_objects', options('analyst_eu', { depth: 'tables', ...filter }));
+    const found = catalogs
+      .flatMap(({ catalog_db_schemas }) => catalog_db_schemas ?? [])
+      .flatMap(({ db_schema_tables }) => db_schema_tables ?? []);
+    expect(found.map(({ table_name }) => table_name).sort()).toEqual(names);
   });
 
-  test('table types and server info', async () => {
+  test('get_objects with a column filter', shows('ADBC', 'catalogs and tables'), async () => {
+    const catalogs = await python.call<readonly AdbcCatalog[]>(
+      'adbc_objects',
+      options('analyst_eu', { depth: 'columns', column_name_filter: '%\\_date', table_name_filter: 'customers' }),
+    );
+    const tables = catalogs.flatMap(({ catalog_db_schemas }) => catalog_db_schemas).flatMap(({ db_schema_tables }) => db_schema_tables);
+    expect(columnsOf(tables, 'customers')).toEqual(['birth_date']);
+  });
+
+  test('names, types and numbers of a column: in the table, the promise and the rows', shows('ADBC', 'column metadata'), async () => {
+    const sql = 'SELECT * FROM demo.orders LIMIT 1';
+    type Fields = Readonly<Record<string, Readonly<Record<string, string>>>>;
+    const facts = await python.call<{ table: Fields; promised: Fields; rows: Fields }>(
+      'adbc_column_metadata',
+      options('analyst_eu', { sql, schema: 'demo', table: 'orders' }),
+    );
+    const key = (name: string): string => `ARROW:FLIGHT:SQL:${name}`;
+    expect(facts.table['amount']).toMatchObject({ [key('TYPE_NAME')]: 'DECIMAL(10,2)', [key('PRECISION')]: '10', [key('SCALE')]: '2' });
+    expect(facts.table['card_number']).toMatchObject({
+      [key('TYPE_NAME')]: 'VARCHAR',
+      [key('TABLE_NAME')]: 'orders',
+      [key('DB_SCHEMA_NAME')]: 'demo',
+    });
+    expect(facts.table['card_number']?.[key('REMARKS')]).toMatch(/Card that paid/);
+    for (const side of [facts.promised, facts.rows])
+      expect(side['amount']).toMatchObject({ [key('TYPE_NAME')]: 'DECIMAL(10,2)', [key('PRECISION')]: '10', [key('SCALE')]: '2' });
+    expect(facts.rows).toEqual(facts.promised);
+  });
+
+  test('table types and server info', shows('ADBC', 'server information'), async () => {
     expect([...(await python.call<readonly string[]>('adbc_table_types', options('guest')))].sort()).toEqual(['TABLE', 'VIEW']);
     const info = await python.call<Readonly<Record<string, unknown>>>('adbc_info', options('guest'));
     expect(info['vendor_name']).toMatch(/sluice/i);
-    expect(String(info['vendor_version'])).toMatch(/^\d+\.\d+\.\d+/);
+    expect(String(info['vendor_version'])).toMatch(/\d+\.\d+\.\d+/);
   });
 });
 
@@ -102,7 +167,7 @@ describe.each(['steward', 'analyst_eu', 'guest'] as const)('JDBC as %s', (user) 
     return rows.map((row) => row[index] ?? null);
   };
 
-  test('every getter of DatabaseMetaData answers', async () => {
+  test('every getter of DatabaseMetaData answers', shows('JDBC', 'server information'), async () => {
     const facts = await jdbc.facts();
     expect(facts.failed).toEqual([]);
     expect(facts['getDatabaseProductName']).toMatch(/sluice/i);
@@ -110,7 +175,7 @@ describe.each(['steward', 'analyst_eu', 'guest'] as const)('JDBC as %s', (user) 
     expect(facts['getIdentifierQuoteString']).toBe('"');
   });
 
-  test('catalogs, schemas, table types', async () => {
+  test('catalogs, schemas, table types', shows('JDBC', 'catalogs and tables'), async () => {
     expect(await column('catalogs', 'TABLE_CAT')).toEqual(['sluice']);
     expect(await column('schemas', 'TABLE_SCHEM')).toContain('demo');
     expect(await column('schemasLike', 'TABLE_SCHEM', 'dem_')).toEqual(['demo']);
@@ -118,7 +183,7 @@ describe.each(['steward', 'analyst_eu', 'guest'] as const)('JDBC as %s', (user) 
     expect([...(await column('tableTypes', 'TABLE_TYPE'))].sort()).toEqual(['TABLE', 'VIEW']);
   });
 
-  test('tables by schema, pattern and type', async () => {
+  test('tables by schema, pattern and type', shows('JDBC', 'catalogs and tables'), async () => {
     expect([...(await column('tables', 'TABLE_NAME', 'demo', '%'))].sort()).toEqual(visible);
     expect([...(await column('tables', 'TABLE_NAME', '', 'fl%'))]).toEqual(['flights']);
     expect([...(await column('tables', 'TABLE_NAME', 'demo', 'customer_'))]).toEqual(user === 'guest' ? [] : ['customers']);

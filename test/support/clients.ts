@@ -53,7 +53,8 @@ class LineProcess {
   }
 
   ask(line: string): Promise<string> {
-    if (this.#child.exitCode !== null) return Promise.reject(new Error(`the client process has ended\n${this.#stderr}`));
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+      return Promise.reject(new Error(`the client process has ended\n${this.#stderr}`));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#child.stdin.write(`${line}\n`);
@@ -74,10 +75,12 @@ export type PythonVerb =
   | 'adbc_query'
   | 'adbc_prepared'
   | 'adbc_statement'
+  | 'adbc_incremental'
   | 'flight_locations'
   | 'flight_naive'
   | 'pandas_read_sql'
-  | 'polars_read_database';
+  | 'polars_read_database'
+  | 'pandas_pyarrow';
 
 export type PythonProcess = 'main' | 'sqlalchemy14' | 'gizmo';
 

@@ -2,6 +2,7 @@
 import { hkdfSync } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { Answer, PythonClients } from './clients.ts';
 import { STATE_DIRECTORY } from './server.ts';
 
 /** Fixed, so that tokens can be computed independently. */
@@ -32,8 +33,21 @@ export const QUICKSTART_QUERIES: Readonly<Record<string, string>> = {
     "WITH big AS (SELECT customer_id, amount FROM demo.orders WHERE amount > 1000.5) SELECT 'big' AS kind, count(*) AS n FROM big UNION ALL SELECT 'all', count(*) FROM demo.orders ORDER BY kind",
 };
 
+export type QuickstartUser = 'steward' | 'analyst_eu' | 'analyst_us';
+
+/** The independent answer of plain DuckDB; each is computed once. */
+export function quickstartAnswers(python: PythonClients): (user: QuickstartUser, sql: string) => Promise<Answer> {
+  const known = new Map<string, Promise<Answer>>();
+  return (user, sql) => {
+    const key = `${user} ${sql}`;
+    const answer = known.get(key) ?? python.expected(sql, setupFor(user));
+    known.set(key, answer);
+    return answer;
+  };
+}
+
 /** Statements for an empty DuckDB, after which a query by name gives what `user` must get. */
-export function setupFor(user: 'steward' | 'analyst_eu' | 'analyst_us'): readonly string[] {
+export function setupFor(user: QuickstartUser): readonly string[] {
   const demo = join(STATE_DIRECTORY, 'demo');
   const customers = `read_parquet('${demo}/customers.parquet')`;
   const orders = `read_parquet('${demo}/orders/*/*.parquet')`;

@@ -1,6 +1,6 @@
 /**
- * Prints `N passed, N failed` as the very last line, for scripts. A skipped test (unless a name filter asked for it), a broken file or
- * a stray error counts as failed.
+ * Prints `N passed, N failed` as the very last line, for scripts. A skipped test (unless a name filter asked for it), a broken file, a
+ * stray error or another reporter's objection counts as failed.
  */
 import type { Reporter, SerializedError, TestModule, TestRunEndReason, Vitest } from 'vitest/node';
 
@@ -24,6 +24,6 @@ export default class SummaryReporter implements Reporter {
     }
     if (reason !== 'passed' && failed === 0) failed = 1;
     // The default reporter prints its own summary on the same event; exit time is later than all of them.
-    process.once('exit', () => process.stdout.write(`${passed} passed, ${failed} failed\n`));
+    process.once('exit', (code) => process.stdout.write(`${passed} passed, ${code === 0 ? failed : Math.max(failed, 1)} failed\n`));
   }
 }

@@ -53,7 +53,7 @@ final class Metadata {
     for (var method : DatabaseMetaData.class.getMethods()) {
       Class<?> type = method.getReturnType();
       boolean plain = type == String.class || type == boolean.class || type == int.class || type == long.class;
-      boolean byNumber = Arrays.stream(method.getParameterTypes()).allMatch(int.class::equals);
+      boolean byNumber = method.getParameterCount() == 0 || method.getName().startsWith("supports") && Arrays.stream(method.getParameterTypes()).allMatch(int.class::equals);
       if (!plain || !byNumber || method.isDefault()) continue;
       try {
         if (method.getParameterCount() == 0) facts.put(method.getName(), method.invoke(m));

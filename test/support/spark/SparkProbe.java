@@ -14,6 +14,7 @@ public final class SparkProbe {
           .config("spark.driver.host", "127.0.0.1")
           .config("spark.driver.bindAddress", "127.0.0.1")
           .config("spark.sql.session.timeZone", "UTC")
+          .config("spark.sql.shuffle.partitions", "2")
           .getOrCreate();
 
   public static void main(String[] args) throws Exception {
