@@ -11,7 +11,7 @@ const DENIED: ReadonlySet<string> = new Set(
   `current_setting getvariable nextval currval write_log sleep_ms stats current_query current_query_id txid_current
    current_user session_user user in_search_path current_schemas current_database current_catalog current_connection_id current_transaction_id
    json_serialize_sql json_deserialize_sql json_serialize_plan json_execute_serialized_sql parse_duckdb_log_message
-   get_block_size version vector_type create_sort_key constant_or_null error combine finalize bitstring_agg
+   get_block_size vector_type create_sort_key constant_or_null error combine finalize bitstring_agg
    can_cast_implicitly cast_to_type replace_type make_type get_type st_geomfromwkb st_crs st_setcrs
    variant_bytes_to_variant variant_to_parquet_variant variant_normalize setseed enum_range_boundary icu_sort_key
    is_histogram_other_bin obj_description shobj_description col_description query query_table seq_scan arrow_scan
