@@ -8,6 +8,11 @@ import type { Server } from '@grpc/grpc-js';
 /** With 64 KB, HTTP/2's default, an upload over 100 ms of distance ends at 640 KB/s. The connection's window bounds what strangers can fill. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
+/**
+ * Of one request's headers; clients are told. A request above it is reset by itself (ENHANCE_YOUR_CALM); without the limit only the
+ * protection against floods of header frames would act, at about 128 KB, and end the whole connection.
+ */
+const HEADER_LIST_BYTES = 64 * 1024;
 
 export interface Unrouted {
   readonly path: string;
@@ -20,7 +25,7 @@ export interface Unrouted {
 export function tuneHttp2(server: Server, methods: ReadonlySet<string>, onUnrouted: (request: Unrouted) => void): boolean {
   const servers = http2ServersOf(server);
   for (const http2 of servers) {
-    http2.updateSettings({ initialWindowSize: STREAM_WINDOW_BYTES });
+    http2.updateSettings({ initialWindowSize: STREAM_WINDOW_BYTES, maxHeaderListSize: HEADER_LIST_BYTES });
     http2.on('session', (session: ServerHttp2Session) => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES));
     http2.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders & { readonly ':path'?: string }) => {
       const path = headers[':path'] ?? '';

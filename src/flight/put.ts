@@ -82,7 +82,8 @@ async function ingest(services: Services, rpc: Rpc, command: IngestCommand): Pro
   if (command.options.length > 0) unimplemented('an ingest with options of its own', 'leave them out');
   if (table === '') fail('request.malformed', 'the ingest names no table');
   if (catalog !== undefined && catalog !== '') await checkCatalog(services, rpc, catalog);
-  const request = { table: { schema: schema ?? optionsOf(services, rpc).schema ?? '', name: table }, ifExists, ifMissing };
+  // Without a schema the worker takes the scratch schema, the only one there is to write to.
+  const request = { table: { schema: schema ?? '', name: table }, ifExists, ifMissing };
   const count = await services.worker.ingest(request, rpc.principal, ipcMessages(rpc), rpc.signal);
   rpc.audit.add({ rows: count });
   await rpc.send(encodePutResult(encodeUpdateResult(count)));

@@ -206,6 +206,59 @@ describe('parameters', () => {
   });
 });
 
+describe('statements that change something', () => {
+  const put = (command: string, fields: Fields, table: Table | null = null): Promise<Reply> => {
+    const flight_descriptor = { type: 2, cmd: encodeAny(command, fields) };
+    if (table === null) return call(eu, 'DoPut', [encode('FlightData', { flight_descriptor })]);
+    const { schemaHeader, batches } = splitIpcStream(tableToIPC(table, 'stream'));
+    const first = encode('FlightData', { flight_descriptor, data_header: schemaHeader });
+    return call(eu, 'DoPut', [first, ...batches.map(({ header, body }) => encodeFlightData(header, body))]);
+  };
+  const countOf = ({ code, details, messages: [message] }: Reply): string => {
+    if (code !== status.OK) throw new Error(details);
+    const { app_metadata } = decode<{ app_metadata: Uint8Array }>('PutResult', message ?? Buffer.alloc(0));
+    return decode<{ record_count: string }>('DoPutUpdateResult', app_metadata).record_count;
+  };
+  const update = async (query: string): Promise<string> => countOf(await put('CommandStatementUpdate', { query }));
+
+  test('run by DoPut, plainly or prepared, and by DoGet, once per plan', async () => {
+    await update('DROP TABLE IF EXISTS scratch.protocol');
+    expect(await update('CREATE TABLE scratch.protocol AS SELECT 1 AS n UNION ALL SELECT 2')).toBe('2');
+    expect(await failureOf(update('CREATE TABLE scratch.protocol AS SELECT 1 AS n'))).not.toMatchObject({ status: 'OK' });
+
+    const prepared = await eu.prepare('INSERT INTO scratch.protocol VALUES (3)');
+    expect(prepared).toMatchObject({ is_update: true, dataset_schema: Buffer.alloc(0) });
+    const { prepared_statement_handle } = prepared;
+    expect(countOf(await put('CommandPreparedStatementUpdate', { prepared_statement_handle }))).toBe('1');
+
+    const info = await eu.info('CommandStatementQuery', { query: 'INSERT INTO scratch.protocol VALUES (4), (5)' });
+    expect(await eu.rows('SELECT count(*) AS n FROM scratch.protocol')).toEqual([{ n: 3 }]);
+    expect(await rowsOf(eu, info)).toEqual([{ count: 2 }]);
+    expect(await eu.rows('SELECT CAST(sum(n) AS INTEGER) AS n FROM scratch.protocol')).toEqual([{ n: 15 }]);
+    await update('DROP TABLE scratch.protocol');
+    expect((await failureOf(eu.rows('SELECT 1 AS x FROM scratch.protocol'))).status).not.toBe('OK');
+  });
+
+  test('rows go into a table of one’s own, and nobody else sees them', async () => {
+    const table = new Table({ n: vectorFromArray([1, 2, 3], new Int32()), s: vectorFromArray(['a', null, 'c'], new Utf8()) });
+    const fields = { table: 'protocol_ingest', table_definition_options: { if_not_exist: 1, if_exists: 3 } };
+    expect(countOf(await put('CommandStatementIngest', fields, table))).toBe('3');
+    expect(await eu.rows('SELECT n, s FROM scratch.protocol_ingest ORDER BY n')).toEqual([
+      { n: 1, s: 'a' },
+      { n: 2, s: null },
+      { n: 3, s: 'c' },
+    ]);
+    expect((await failureOf(us.rows('SELECT 1 AS x FROM scratch.protocol_ingest'))).status).not.toBe('OK');
+    const governed = await put('CommandStatementIngest', { ...fields, table: 'customers', schema: 'demo' }, table);
+    expect(governed.code).toBe(status.PERMISSION_DENIED);
+    await update('DROP TABLE scratch.protocol_ingest');
+  });
+
+  test('a query is no update', async () => {
+    expect((await put('CommandStatementUpdate', { query: 'SELECT 1' })).code).toBe(status.INVALID_ARGUMENT);
+  });
+});
+
 test('ListActions and DoAction agree', async () => {
   const listed = await eu.collect('ListActions', Buffer.alloc(0));
   const types = listed.map((message) => message.subarray(2, 2 + (message[1] ?? 0)).toString());

@@ -60,6 +60,22 @@ test('requests that a method takes are recorded by it alone', async () => {
 
 test('windows suit long distances', async () => {
   const [settings] = await once(session, 'remoteSettings');
-  expect(settings).toMatchObject({ initialWindowSize: 1024 ** 2, maxConcurrentStreams: 1000 });
+  expect(settings).toMatchObject({ initialWindowSize: 1024 ** 2, maxConcurrentStreams: 1000, maxHeaderListSize: 64 * 1024 });
   await vi.waitFor(() => expect(session.state.remoteWindowSize).toBeGreaterThan(2 * 1024 ** 2));
+});
+
+test.each([
+  ['one large header', { 'x-large': 'a'.repeat(100_000) }],
+  ['large headers', Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`x-${i}`, 'a'.repeat(8000)]))],
+  ['many headers', Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`x-${i}`, 'a']))],
+])('%s end their request, and the connection goes on', async (_, large) => {
+  session.close();
+  session = connect(`http://127.0.0.1:${fake.port}`, { maxSendHeaderBlockLength: 1024 ** 2 });
+  const path = { ':path': '/arrow.flight.protocol.FlightService/ListActions' };
+  // The limit counts once the client has acknowledged it.
+  await call({ ...path, ...grpc });
+  const stream = session.request({ ':method': 'POST', ...path, ...grpc, ...large });
+  const [error] = await once(stream, 'error').catch((reason: unknown) => [reason]);
+  expect(error).toMatchObject({ message: expect.stringContaining('NGHTTP2_ENHANCE_YOUR_CALM') });
+  expect(await call({ ...path, ...grpc, 'x-large': 'a'.repeat(50_000) })).toEqual([200, '16']);
 });
