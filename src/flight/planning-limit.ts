@@ -6,9 +6,9 @@ import type { Admission } from '../worker/index.ts';
 
 /** `onPlanned` is told how long each successful plan took, without its wait. Calls then also reject with limit.busy. */
 export function limitPlanning(planner: Planner, admission: Pick<Admission, 'admit'>, onPlanned: (ms: number) => void): Planner {
-  // A plan is short, so nobody's cancel needs to end its wait.
-  const never = new AbortController().signal;
   const inTurn = async <T>(principal: Principal, plan: () => Promise<T>): Promise<T> => {
+    // A plan is short, so nobody's cancel needs to end its wait. One for each: they would gather listeners.
+    const never = new AbortController().signal;
     const permit = await admission.admit({ principal: principal.subject, queryId: randomUUID() }, never);
     try {
       const startedMs = performance.now();
