@@ -8,7 +8,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditEntry, AuditFacts, AuditLog } from './audit.ts';
 import { ERRORS, type ErrorCode, toSluiceError } from './errors.ts';
 
-/** Read at each scrape; a gauge without a reader is left out. */
+/** Read at each scrape; what has no reader is left out. */
 const GAUGES = {
   queries_running: 'Queries that hold a place; the streams of one query count once.',
   queries_waiting: 'Queries that wait for a place.',
@@ -28,7 +28,13 @@ const GAUGES = {
   draining: '1 while the server shuts down.',
 } as const;
 
-export type GaugeName = keyof typeof GAUGES;
+/** As the gauges, but of numbers that only grow. */
+const TOTALS = {
+  catalog_hits_total: 'Queries whose governed catalog the engine had.',
+  catalog_misses_total: 'Queries whose governed catalog the engine had to load.',
+} as const;
+
+export type ReadName = keyof typeof GAUGES | keyof typeof TOTALS;
 
 export interface Metrics extends Disposable {
   /** Seconds from a request to its plan, of successful ones. */
@@ -40,7 +46,7 @@ export interface Metrics extends Disposable {
   /** A query that was ended to save the process's memory. */
   endedForMemory(): void;
   /** Numbers that others keep; read at each scrape. */
-  gauges(read: Readonly<Partial<Record<GaugeName, () => number>>>): void;
+  read(sources: Readonly<Partial<Record<ReadName, () => number>>>): void;
   /** Counts each request of the log by method, status and error, with its rows, bytes and decisions. */
   meter(log: AuditLog): AuditLog;
   /** The exposition format of Prometheus. */
@@ -64,8 +70,11 @@ export function createMetrics(): Metrics {
     firstBatch: (seconds) => firstBatch.observe(seconds),
     waited: (what, seconds) => waited.observe({ what }, seconds),
     endedForMemory: () => ended.inc(),
-    gauges: (read) => {
-      for (const [name, get] of Object.entries(read)) gauge(registry, `${PREFIX}${name}`, GAUGES[name as GaugeName], get);
+    read: (sources) => {
+      for (const [name, get] of Object.entries(sources)) {
+        if (name in GAUGES) gauge(registry, `${PREFIX}${name}`, GAUGES[name as keyof typeof GAUGES], get);
+        else total(registry, `${PREFIX}${name}`, TOTALS[name as keyof typeof TOTALS], get);
+      }
     },
     meter: (log) => meterAudit(log, requests),
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
@@ -137,15 +146,9 @@ function meterEntry(entry: AuditEntry, method: string, instruments: RequestInstr
 function processInstruments(registry: Registry): ReturnType<typeof monitorEventLoopDelay> {
   const lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   lag.enable();
-  new Counter({
-    name: 'process_cpu_seconds_total',
-    help: 'CPU time of all threads.',
-    registers: [registry],
-    collect() {
-      const { user, system } = process.cpuUsage();
-      this.reset();
-      this.inc((user + system) / 1e6);
-    },
+  total(registry, 'process_cpu_seconds_total', 'CPU time of all threads.', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
   });
   gauge(registry, 'process_resident_memory_bytes', 'Resident memory.', () => process.memoryUsage.rss());
   gauge(registry, 'process_start_time_seconds', 'Start, in seconds since 1970.', () => Math.round(Date.now() / 1000 - process.uptime()));
@@ -164,6 +167,18 @@ function gauge(registry: Registry, name: string, help: string, get: () => number
     registers: [registry],
     collect() {
       this.set(get());
+    },
+  });
+}
+
+function total(registry: Registry, name: string, help: string, get: () => number): void {
+  new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(get());
     },
   });
 }

@@ -64,7 +64,7 @@ export function createOperations(config: Config, logger: Logger): Operations {
     streamsPerQuery: 1,
     onAdmitted: (ms) => metrics.waited('plan', ms / 1000),
   });
-  metrics.gauges({
+  metrics.read({
     queries_running: () => admission.stats().running,
     queries_waiting: () => admission.stats().waiting,
     plans_running: () => planning.stats().running,
@@ -87,7 +87,7 @@ export function createOperations(config: Config, logger: Logger): Operations {
 export async function openHttp(config: Config, { metrics }: Operations, observed: Observed): Promise<RestServer | null> {
   const { metadata, draining, logger } = observed;
   if (config.httpListen === null) return null;
-  metrics.gauges({ policy_epoch: () => metadata.current().snapshot.epoch, draining: () => Number(draining()) });
+  metrics.read({ policy_epoch: () => metadata.current().snapshot.epoch, draining: () => Number(draining()) });
   observeEngines(metrics, () => metadata.pool.stats());
   const unready = async (): Promise<readonly string[]> => (draining() ? ['the server is shutting down'] : engineFaults(metadata));
   return createRestServer({ ...config.httpListen, metrics: metrics.render, unready, logger });
@@ -112,7 +112,7 @@ async function engineFaults({ pool, current }: Observed['metadata']): Promise<re
 /** More than one engine runs while connections change hands. */
 function observeEngines(metrics: Metrics, engines: () => readonly EngineStats[]): void {
   const sum = (key: keyof EngineStats) => (): number => engines().reduce((total, stats) => total + stats[key], 0);
-  metrics.gauges({
+  metrics.read({
     streams_open: sum('openStreams'),
     engine_connections: sum('connections'),
     engine_slots_in_use: sum('slotsInUse'),
@@ -122,5 +122,7 @@ function observeEngines(metrics: Metrics, engines: () => readonly EngineStats[])
     engine_jobs_running: sum('runningJobs'),
     engine_jobs_queued: sum('queuedJobs'),
     engine_catalogs: sum('catalogs'),
+    catalog_hits_total: sum('catalogHits'),
+    catalog_misses_total: sum('catalogMisses'),
   });
 }

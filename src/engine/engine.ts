@@ -114,6 +114,7 @@ class LockedEngine implements Engine {
 
   readonly stats: Engine['stats'] = () => {
     const { threads, queued, running } = this.#host.threads.stats();
+    const { hits, misses } = this.#host.catalogs.uses();
     return {
       openStreams: this.#streams.size,
       connections: this.#connections,
@@ -122,6 +123,8 @@ class LockedEngine implements Engine {
       runningJobs: running,
       queuedJobs: queued,
       catalogs: this.#host.catalogs.size(),
+      catalogHits: hits,
+      catalogMisses: misses,
     };
   };
 

@@ -9,6 +9,8 @@ export interface PlanCatalogs {
   /** Loads the catalog if needed and holds it until `release`. */
   hold(catalog: PlanCatalog): Promise<{ release(): void }>;
   size(): number;
+  /** How often a catalog was asked for and was there, or had to be loaded. */
+  uses(): { readonly hits: number; readonly misses: number };
 }
 
 interface Entry {
@@ -22,6 +24,8 @@ export function createPlanCatalogs(execute: (statements: readonly string[]) => P
   const entries = new Map<string, Entry>();
   // A name that is being detached can be attached again only afterwards.
   const leaving = new Map<string, Promise<unknown>>();
+  let hits = 0;
+  let misses = 0;
 
   const detach = (name: string): Promise<unknown> => {
     const done = execute([`DETACH DATABASE IF EXISTS ${quoteIdentifier(name)}`])
@@ -53,7 +57,10 @@ export function createPlanCatalogs(execute: (statements: readonly string[]) => P
 
   return {
     hold: async (catalog) => {
-      const entry = entries.get(catalog.name) ?? { loaded: load(catalog), holders: 0 };
+      const known = entries.get(catalog.name);
+      if (known === undefined) misses++;
+      else hits++;
+      const entry = known ?? { loaded: load(catalog), holders: 0 };
       entries.delete(catalog.name);
       entries.set(catalog.name, entry);
       entry.holders++;
@@ -71,6 +78,7 @@ export function createPlanCatalogs(execute: (statements: readonly string[]) => P
       return { release: once(release) };
     },
     size: () => entries.size,
+    uses: () => ({ hits, misses }),
   };
 }
 

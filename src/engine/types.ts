@@ -79,6 +79,9 @@ export interface EngineStats {
   readonly runningJobs: number;
   readonly queuedJobs: number;
   readonly catalogs: number;
+  /** Since its start: queries whose catalog was there, and those that had to load it. */
+  readonly catalogHits: number;
+  readonly catalogMisses: number;
 }
 
 /** A column of a Parquet file: the result column number `from` cast to `type`, or NULL. */

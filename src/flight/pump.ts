@@ -31,24 +31,28 @@ export async function pumpBatches(
   try {
     await pump(source, writer, signal, onSent, writes);
   } catch (error) {
-    // After the source's own failure the rest still goes out before the status.
     const rest = Promise.allSettled(writes);
-    if (signal.aborted && writes.length > 0 && !(await settledInTime(rest, signal.reason))) writer.abandon();
+    if (writes.length > 0 && !(await leftInTime(rest, signal))) writer.abandon();
     await rest;
     throw error;
   }
 }
 
-/** After an abort nobody waits for the rest, but a client that still reads shall learn why its result ended. */
-async function settledInTime(rest: Promise<unknown>, reason: unknown): Promise<boolean> {
-  if (isClients(reason)) return false;
+/**
+ * After the source's own failure the rest still goes out before the status. After an abort nobody waits for it, but a client
+ * that still reads shall learn why its result ended.
+ */
+async function leftInTime(rest: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  if (!signal.aborted) await orAbort(rest, signal).catch(() => {});
+  if (!signal.aborted) return true;
+  if (isClients(signal.reason)) return false;
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
     timer = setTimeout(resolve, LAST_WRITES_MS, false);
   });
-  const settled = await Promise.race([rest.then(() => true), late]);
+  const left = await Promise.race([rest.then(() => true), late]);
   clearTimeout(timer);
-  return settled;
+  return left;
 }
 
 /** The client itself gave up, so it does not read either. */

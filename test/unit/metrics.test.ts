@@ -77,8 +77,9 @@ test('nothing of a client gets into a label', async () => {
 test('gauges are read at the scrape; two servers do not share', async () => {
   const [one, two] = [metered(), metered()];
   let running = 3;
-  one.metrics.gauges({ queries_running: () => running, draining: () => 1 });
+  one.metrics.read({ queries_running: () => running, draining: () => 1, catalog_hits_total: () => running * 2 });
   expect((await one.read()).value('sluice_queries_running')).toBe(3);
+  expect((await one.read()).value('sluice_catalog_hits_total')).toBe(6);
   running = 4;
   expect((await one.read()).value('sluice_queries_running')).toBe(4);
   expect((await two.read()).value('sluice_queries_running')).toBeUndefined();

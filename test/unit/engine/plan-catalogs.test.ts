@@ -15,6 +15,7 @@ describe('plan catalogs', () => {
     expect(runs).toEqual([[`ATTACH ':memory:' AS "p_a"`, 'CREATE SCHEMA "p_a".demo', 'CREATE SCHEMA IF NOT EXISTS "p_a"."demo"']]);
     for (const { release } of held) release();
     expect(catalogs.size()).toBe(1);
+    expect(catalogs.uses()).toEqual({ hits: 2, misses: 1 });
   });
 
   it('evict the one used longest ago, never one that is held, and attach it again afterwards', async () => {

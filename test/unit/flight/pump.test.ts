@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { SluiceError } from '#src/errors.js';
 import type { FrameWriter } from '#src/flight/fast-frames.js';
 import { pumpBatches, type Sent } from '#src/flight/pump.js';
 import { countingSource, eventually, type Held, type SourceOptions } from './fakes.ts';
@@ -131,6 +132,45 @@ describe('the pump', () => {
     await expect(running).rejects.toMatchObject({ code: 'sql.runtime' });
     expect(held).toMatchObject({ produced: 2, released: 2 });
     expect(writer.abandoned).toBe(0);
+  });
+
+  test('a limit lets what was written leave before the status, if the client reads', async () => {
+    const { writer, pending, flush, stall } = fakeWriter();
+    stall();
+    const running = run({ batches: 50 }, writer);
+    flush(1);
+    await eventually(() => pending.length === 2);
+    controller.abort(new SluiceError('limit.time', 'too long'));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    flush(2);
+    await expect(running).rejects.toMatchObject({ code: 'limit.time' });
+    expect(writer.abandoned).toBe(0);
+    expect(held.released).toBe(held.produced);
+  });
+
+  test('a limit cuts off a client that does not read', async () => {
+    const { writer, pending, flush, stall } = fakeWriter();
+    stall();
+    const running = run({ batches: 50 }, writer);
+    flush(1);
+    await eventually(() => pending.length === 2);
+    controller.abort(new SluiceError('limit.idle', 'idle'));
+    await expect(running).rejects.toMatchObject({ code: 'limit.idle' });
+    expect(writer.abandoned).toBe(1);
+    expect(held.released).toBe(held.produced);
+  });
+
+  test('an abort after the source has failed ends the wait for a reader that stalls', async () => {
+    const { writer, pending, flush, stall } = fakeWriter();
+    stall();
+    const running = run({ batches: 5, failAt: 2 }, writer);
+    flush(1);
+    await eventually(() => pending.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    controller.abort(new SluiceError('request.cancelled', 'cancelled'));
+    await expect(running).rejects.toMatchObject({ code: 'sql.runtime' });
+    expect(writer.abandoned).toBe(1);
+    expect(held).toMatchObject({ produced: 2, released: 2 });
   });
 
   test('a broken stream ends it and gives everything back', async () => {

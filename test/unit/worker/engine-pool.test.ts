@@ -37,6 +37,22 @@ test('the engine of replaced connections ends when its last stream does', async 
   expect(log).toEqual(['start lake', 'start pond', 'stop lake']);
 });
 
+test('the numbers of the engines that have started', async () => {
+  let start = (): void => {};
+  const started = new Promise<void>((resolve) => {
+    start = resolve;
+  });
+  const pool = createEnginePool(async () => {
+    await started;
+    return { stats: () => ({ threads: 3 }), [Symbol.asyncDispose]: async () => {} } as Partial<Engine> as Engine;
+  });
+  const lease = pool.lease(lake);
+  expect(pool.stats()).toEqual([]);
+  start();
+  await lease;
+  expect(pool.stats()).toEqual([{ threads: 3 }]);
+});
+
 test('an engine that does not start is tried again', async () => {
   let broken = true;
   const { pool } = countingPool(() => broken);
