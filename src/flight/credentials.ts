@@ -69,6 +69,7 @@ class ReloadedCredentials extends ServerCredentials {
     super({ ...client, minVersion: MIN_VERSION, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, context);
   }
 
+  /** A new context has new ticket keys: no resumed session, which skips the check of its certificate, outlives its authority. */
   replace(context: SecureContextOptions): void {
     this.updateSecureContextOptions(context);
   }

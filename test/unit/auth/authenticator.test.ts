@@ -2,6 +2,7 @@ import { scryptSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   type Authenticator,
@@ -245,4 +246,30 @@ describe('a client certificate', () => {
 test('no header and an unknown scheme have their own errors', async () => {
   for (const nothing of [undefined, '']) await expect(show(nothing)).rejects.toMatchObject({ code: 'auth.missing' });
   for (const odd of ['Digest x', 'Bearer', 'Bearer a b', 'Basic !']) await expect(show(odd)).rejects.toThrow(invalid);
+});
+
+test('whatever a header holds, it is refused with an error of its own kind', async () => {
+  const scheme = fc.constantFrom('Basic', 'Bearer', 'bearer', 'BASIC', 'Digest', '');
+  const base64 = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes).toString('base64'));
+  const jwt = fc
+    .array(
+      base64.map((text) => text.replace(/[+/=]/g, '_')),
+      { minLength: 2, maxLength: 6 },
+    )
+    .map((parts) => parts.join('.'));
+  const pair = fc.tuple(fc.string(), fc.string()).map(([user, password]) => Buffer.from(`${user}:${password}`).toString('base64'));
+  const header = fc.oneof(
+    fc.string(),
+    fc.tuple(scheme, fc.oneof(fc.string(), base64, jwt, pair)).map((parts) => parts.join(' ')),
+  );
+  await fc.assert(
+    fc.asyncProperty(header, async (authorization) => {
+      const code = await show(authorization).then(
+        () => 'accepted',
+        (error: { code?: string }) => error.code,
+      );
+      expect(['auth.invalid', 'auth.missing', 'auth.throttled', 'auth.unavailable']).toContain(code);
+    }),
+    { numRuns: 1000 },
+  );
 });

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { certificateNames } from '#src/auth/certificates.js';
+import { makeAuthority } from '../../support/tls.ts';
 
 const namesOf = (subjectAltName: string | undefined, commonName: string | null = 'cn') =>
   certificateNames({ subjectAltName, commonName, validToMs: 0 });
@@ -24,4 +26,18 @@ test.each(['nonsense', 'URI:', 'URI:a,b', 'URI:a, ', ', URI:a', 'URI:"a', 'URI:a
 
 test('no text makes two names out of one part', () => {
   fc.assert(fc.property(fc.string(), (text) => namesOf(`URI:${JSON.stringify(text)}`, null).length === 0));
+});
+
+test('a real certificate proves no other URI than those that were signed', () => {
+  const authority = makeAuthority('names');
+  const part = fc.constantFrom('sluice://user/steward', 'URI:', 'DNS:', ', ', '"', '\\', '\\u002c', 'x', '\0', '\n', "'");
+  const name = fc.array(part, { minLength: 1, maxLength: 6 }).map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(fc.array(name, { minLength: 1, maxLength: 3 }), fc.array(name, { maxLength: 2 }), (uris, dns) => {
+      const { certificate } = authority.issue({ commonName: 'cn', usage: 'client', uris, dns });
+      const proven = namesOf(new X509Certificate(certificate).toLegacyObject().subjectaltname, 'cn');
+      return proven.every((proof) => uris.includes(proof) || (proof === 'cn' && uris.length > 0));
+    }),
+    { numRuns: 200 },
+  );
 });

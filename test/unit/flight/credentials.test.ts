@@ -8,7 +8,7 @@ import { createFrameWriter, type RawCall } from '#src/flight/fast-frames.js';
 import { createTlsCredentials, type TlsCredentials } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
 import { encodeFlightData } from '#src/wire/index.js';
-import { makeCertificates, type TestCertificates } from '../../support/tls.ts';
+import { makeAuthority, makeCertificates, type TestCertificates } from '../../support/tls.ts';
 
 let directory: string;
 let files: TestCertificates;
@@ -52,6 +52,7 @@ const listen = async (clientAuthorityFile: string | null = null): Promise<number
 const greet = (
   port: number,
   options: ConnectionOptions = {},
+  onSession: (session: Buffer) => void = () => {},
 ): Promise<{ serial: string; alpn: string | false | null; version: string | null }> =>
   new Promise((resolve, reject) => {
     const settings = { host: '127.0.0.1', port, servername: 'localhost', ca: files.authority.certificate, ALPNProtocols: ['h2'] };
@@ -63,6 +64,7 @@ const greet = (
         socket.destroy();
       });
     });
+    socket.on('session', onSession);
     socket.on('error', reject);
     socket.once('close', () => reject(new Error('closed')));
   });
@@ -150,6 +152,23 @@ test('frames go straight onto the encrypted stream, out of shared memory, and ar
   }
   client.close();
   expect({ ...seen, whole }).toEqual({ fast: true, released: 20, whole: 20 });
+});
+
+test.each(['TLSv1.2', 'TLSv1.3'] as const)('with %s a withdrawn authority is not outlived by a resumed session', async (version) => {
+  const port = await listen(files.authorityFile);
+  const { certificate: cert, key } = await files.client('etl');
+  const shown = { cert, key, minVersion: version, maxVersion: version };
+  let session: Buffer | undefined;
+  await greet(port, shown, (found) => {
+    session = found;
+  });
+  if (session === undefined) throw new Error('no session to resume');
+  expect(await greet(port, { ...shown, session })).toMatchObject({ version });
+  const told = vi.spyOn(logger, 'info').mockClear();
+  const next = makeAuthority('Next');
+  await writeFile(files.authorityFile, next.certificate);
+  await vi.waitFor(() => expect(told).toHaveBeenCalled(), { timeout: 10_000 });
+  await expect(greet(port, { ...shown, session })).rejects.toThrow();
 });
 
 test('files that do not fit together stop the start', async () => {
