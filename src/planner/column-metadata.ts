@@ -1,4 +1,4 @@
-/** Flight SQL's metadata of a column: on the schemas of tables and of results alike. */
+/** Flight SQL's metadata of a column, `type` being DuckDB's text. Keys of FlightSql.proto; booleans are "1" or "0". */
 import { Field, type Schema } from 'apache-arrow';
 import type { Column, Dataset } from '../model.ts';
 
@@ -9,9 +9,15 @@ export interface Origin {
   readonly column: Column;
 }
 
-/** `type`: DuckDB text. Keys of FlightSql.proto; booleans are "1" or "0". Computed columns have no origin. */
+/** Of a result's column; computed ones have no origin. Without remarks: JDBC's driver shows those in place of the column's name. */
 export function withMetadata(field: Schema['fields'][number], type: string, origin: Origin | null): Field {
-  return new Field(field.name, field.type, field.nullable, new Map([...originEntries(origin), ...typeEntries(type), ...remarks(origin)]));
+  return new Field(field.name, field.type, field.nullable, new Map([...originEntries(origin), ...typeEntries(type)]));
+}
+
+/** Of a table's column. */
+export function withRemarks(field: Schema['fields'][number], origin: Origin): Field {
+  const described = withMetadata(field, origin.column.type, origin);
+  return new Field(described.name, described.type, described.nullable, new Map([...described.metadata, ...remarks(origin)]));
 }
 
 type Entries = readonly (readonly [string, string])[];
@@ -46,8 +52,7 @@ function typeEntries(type: string): Entries {
 }
 
 /** The description, then the tags in brackets. */
-function remarks(origin: Origin | null): Entries {
-  const { description = '', tags = [] } = origin?.column ?? {};
+function remarks({ column: { description = '', tags } }: Origin): Entries {
   const text = [description, tags.length > 0 ? `[${tags.join(', ')}]` : ''].filter((part) => part !== '').join(' ');
   return text === '' ? [] : [['ARROW:FLIGHT:SQL:REMARKS', text]];
 }

@@ -62,7 +62,10 @@ function newTable(table: TableName, request: DraftRequest): TableName {
 function requireOwn(table: TableName, request: DraftRequest): Dataset {
   return (
     ownTable(table, request) ??
-    fail('dataset.unknown', `the table ${JSON.stringify(table.schema)}.${JSON.stringify(table.name)} does not exist or is not yours`)
+    fail(
+      'dataset.unknown',
+      `there is no table ${JSON.stringify(table.schema)}.${JSON.stringify(table.name)} of yours in the scratch schema`,
+    )
   );
 }
 

@@ -1,5 +1,5 @@
 /** Types of a statement's parameters, found before any value is known. */
-import { Field, Schema } from 'apache-arrow';
+import { DataType, Field, Schema, TimeMillisecond, Timestamp, TimeUnit } from 'apache-arrow';
 import { fail, SluiceError } from '../errors.ts';
 import type { PlanCatalog } from '../model.ts';
 import {
@@ -149,10 +149,15 @@ function directParameters(ast: unknown): readonly { readonly parameter: number; 
   );
 }
 
-/** One nullable field per parameter, named like it. */
+/** One nullable field per parameter, named like it. Points in time are in milliseconds: JDBC's driver writes those whatever the unit says. */
 export async function parameterSchema(names: readonly string[], types: readonly string[], { analyzer }: DraftOptions): Promise<Schema> {
   if (types.length === 0) return new Schema([]);
   const catalog: PlanCatalog = { name: 'p_parameters', defaultSchema: 'main', statements: [] };
   const { schema } = await analyzer.describe(catalog, `SELECT ${types.map((type) => `CAST(NULL AS ${type})`).join(', ')}`);
-  return new Schema(schema.fields.map((field, i) => new Field(names[i] ?? '', field.type, true)));
+  return new Schema(schema.fields.map((field, i) => new Field(names[i] ?? '', inMilliseconds(field.type), true)));
+}
+
+function inMilliseconds(type: DataType): DataType {
+  if (DataType.isTime(type)) return new TimeMillisecond();
+  return DataType.isTimestamp(type) ? new Timestamp(TimeUnit.MILLISECOND, type.timezone) : type;
 }

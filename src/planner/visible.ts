@@ -4,7 +4,7 @@ import type { Analyzer } from '../engine/index.ts';
 import type { Dataset, Principal, Snapshot } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import { buildPlanCatalog, qualified } from '../sql/index.ts';
-import { withMetadata } from './column-metadata.ts';
+import { withRemarks } from './column-metadata.ts';
 import { hiddenColumns, visibleKeys } from './keys.ts';
 import { allRaw, asTable } from './shapes.ts';
 import { createSnapshotCache } from './snapshot-cache.ts';
@@ -43,7 +43,7 @@ function toTable(dataset: Dataset, rights: PrincipalPolicy, schema: Schema, snap
   const hidden = hiddenColumns(rights, dataset);
   const kept = dataset.columns.map((column, i) => ({ column, field: schema.fields[i] })).filter(({ column }) => !hidden.has(column.name));
   const fields = kept.flatMap(({ column, field }) =>
-    field === undefined ? [] : [withMetadata(field, column.type, { catalogName: snapshot.catalogName, dataset, column })],
+    field === undefined ? [] : [withRemarks(field, { catalogName: snapshot.catalogName, dataset, column })],
   );
   return {
     schema: dataset.schema,

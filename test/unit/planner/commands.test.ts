@@ -103,7 +103,7 @@ describe('names that may not be written', () => {
   ])("%s: only tables of one's own are there", async (sql) => {
     await expect(plan(sql)).rejects.toMatchObject({
       code: 'dataset.unknown',
-      message: expect.stringMatching(/does not exist or is not yours$/),
+      message: expect.stringMatching(/^there is no table .* of yours in the scratch schema$/),
     });
   });
 

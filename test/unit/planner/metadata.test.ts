@@ -45,7 +45,6 @@ describe('metadata of result columns', () => {
       DB_SCHEMA_NAME: 'demo',
       TABLE_NAME: 'people',
       TYPE_NAME: 'VARCHAR',
-      REMARKS: 'Address [pii, email]',
       IS_CASE_SENSITIVE: '1',
       IS_READ_ONLY: '1',
       IS_SEARCHABLE: '1',
@@ -89,6 +88,12 @@ describe('metadata of result columns', () => {
   test('no hidden column is counted', async () => {
     expect(await tables('SELECT *, 1 FROM people')).toEqual(['people', 'people', 'people', 'people', 'people', undefined]);
     expect(await tables('SELECT *, 1 FROM people', boss)).toHaveLength(7);
+  });
+
+  test('remarks are on tables only: JDBC would show them in place of the names', async () => {
+    const people = (await fixture.planner.visibleCatalog(ana)).tables.find(({ name }) => name === 'people');
+    const email = people?.arrow.fields.find(({ name }) => name === 'email');
+    expect(email?.metadata.get('ARROW:FLIGHT:SQL:REMARKS')).toBe('Address [pii, email]');
   });
 
   test('the ticket carries the same schema', async () => {

@@ -79,7 +79,7 @@ describe('types of parameters', () => {
     ['SELECT ? + 1, substring(name, ?, 2) FROM people', ['1 Float64', '2 Int64']],
     ["SELECT repeat('x', ?), date_trunc(?, born), name || ? FROM people", ['1 Int64', '2 Utf8', '3 Utf8']],
     ['SELECT CAST(? AS DOUBLE), ?::DECIMAL(9,2)', ['1 Float64', '2 Decimal[9e+2]']],
-    ['SELECT count(*) FROM people WHERE born > ? - INTERVAL 3 DAY', ['1 Timestamp<MICROSECOND>']],
+    ['SELECT count(*) FROM people WHERE born > ? - INTERVAL 3 DAY', ['1 Timestamp<MILLISECOND>']],
     ['SELECT name FROM lake.demo.people WHERE lake.demo.people.id = ?', ['1 Int64']],
     ["SELECT '?', $$ ? $$, $q$ $1 $q$ /* ? /* $2 */ ? */ FROM people a$1 WHERE id = ? -- ?", ['1 Int64']],
     ['SELECT E\'it\\\'s ?\', "?" FROM (SELECT id AS "?" FROM people) WHERE "?" = ?', ['1 Int64']],
