@@ -8,7 +8,10 @@ import type { Listen } from './setting-values.ts';
 import { SETTINGS } from './settings.ts';
 
 export interface Config {
-  readonly role: 'all';
+  readonly role: 'all' | 'planner' | 'worker';
+  /** null = the address that is listened on. */
+  readonly advertise: string | null;
+  readonly zone: string;
   readonly flightHost: string;
   readonly flightPort: number;
   readonly httpListen: Listen | null;
@@ -55,6 +58,7 @@ export interface Config {
   readonly tlsKey: string | null;
   readonly tlsClientAuth: 'none' | 'require';
   readonly tlsClientAuthority: string | null;
+  readonly tlsAuthority: string | null;
   readonly oidcIssuer: string | null;
   readonly oidcAudiences: readonly string[];
   readonly oidcJwksUrl: string | null;
@@ -94,7 +98,7 @@ export function readConfig(flags: readonly string[], environment: Readonly<Recor
   }
   if (given['SLUICE_POLICIES'] === undefined) values['policyDirectory'] = QUICKSTART_DIRECTORY;
   if (values['flightHost'] !== undefined && values['httpListen'] !== undefined) problems.push(...exposureProblems(values));
-  problems.push(...identityProblems(values));
+  problems.push(...fleetProblems(values), ...identityProblems(values));
   if (problems.length > 0) throw new SluiceError('config.invalid', problems.join('\n'));
   // Each key of Config has one row in SETTINGS, which the unit test checks.
   return Object.freeze(values) as unknown as Config;
@@ -115,6 +119,13 @@ function exposureProblems(values: Readonly<Record<string, unknown>>): readonly s
   if (values['plaintextNetwork'] !== true && values['tlsCertificate'] === null)
     return ['SLUICE_FLIGHT_LISTEN must be on loopback without TLS; SLUICE_PLAINTEXT_NETWORK=allow overrides'];
   return [];
+}
+
+/** A fleet shares its metadata and its key. */
+function fleetProblems({ role, metadataUrl, clusterKey }: Readonly<Record<string, unknown>>): readonly string[] {
+  if (role !== 'planner' && role !== 'worker') return [];
+  const problems = metadataUrl === null ? [`SLUICE_ROLE=${role} needs SLUICE_METADATA=postgres://…`] : [];
+  return clusterKey === null ? [...problems, `SLUICE_ROLE=${role} needs SLUICE_CLUSTER_KEY, the same on every node`] : problems;
 }
 
 /** Half of a pair would be a belief in a protection that is not there. */

@@ -35,6 +35,12 @@ export const IDENTITY_SETTINGS: Readonly<Record<string, Setting>> = {
     parse: oneOf('none', 'require'),
     doc: '`require`: every client must show a certificate; one named in users.yaml is a login.',
   },
+  SLUICE_TLS_CA: {
+    key: 'tlsAuthority',
+    default: '',
+    parse: optional(path),
+    doc: "PEM file of the authorities above the workers' certificates, for planners. Empty: those of Node.js.",
+  },
   SLUICE_TLS_CLIENT_CA: {
     key: 'tlsClientAuthority',
     default: '',

@@ -12,9 +12,10 @@ import { SluiceError } from './errors.ts';
 import { createLogger } from './log.ts';
 import { openMetadata } from './metadata.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
-import { type SluiceServer, startServer, VERSION } from './server.ts';
+import { type SluiceServer, startServer } from './server.ts';
 import { SETTINGS } from './settings.ts';
 import { runTokenCommand, TOKEN_USAGE } from './token-cli.ts';
+import { VERSION } from './version.ts';
 
 const USAGE = `sluice ${VERSION}
 
@@ -65,23 +66,25 @@ async function start(config: Config): Promise<number> {
   printBanner(config, server);
   await stopSignal();
   say('Draining …');
-  const impatient = stopSignal().then(() => process.exit(SECOND_SIGNAL_STATUS));
-  await Promise.race([server.drain(config.drainMs), impatient]);
+  await server.drain(config.drainMs);
   await server[Symbol.asyncDispose]();
   return 0;
 }
 
-/** As of a process that a signal ended. */
-const SECOND_SIGNAL_STATUS = 128 + 15;
-
+/** The first one only: another one then ends the process at once, as it does where nobody listens. */
 function stopSignal(): Promise<void> {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
+    const onSignal = (): void => {
+      for (const signal of signals) process.off(signal, onSignal);
+      resolve();
+    };
+    for (const signal of signals) process.on(signal, onSignal);
   });
 }
 
 function printBanner(config: Config, server: SluiceServer): void {
-  const uri = `${config.tlsCertificate === null ? 'grpc' : 'grpc+tls'}://${bracketed(config.flightHost)}:${server.port}`;
+  const uri = server.location;
   const metrics =
     server.httpPort === null ? '' : `\nMetrics     http://${bracketed(config.httpListen?.host ?? '')}:${server.httpPort}/metrics`;
   const { datasets, users, epoch } = server.snapshot();

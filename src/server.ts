@@ -3,25 +3,28 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditLog, createAuditFile, createAuditLog } from './audit.ts';
+import type { Authenticator } from './auth/index.ts';
 import { createScratchStore, type ScratchStore, scratchDirectory } from './catalog/index.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
-import { createFlightServer, type FlightServer, sqlMethods } from './flight/index.ts';
+import { announcement, locationOf, openProxy, type PlannerProxy, placeOn } from './fleet.ts';
+import { createFlightServer, type FlightServer, sqlMethods, type TlsCredentials, workerMethods } from './flight/index.ts';
 import { openIdentity, openTls } from './identity.ts';
-import { type MetadataOptions, openMetadata } from './metadata.ts';
+import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts';
 import type { Connection, Principal, Snapshot } from './model.ts';
-import { createOperations, openHttp } from './operations.ts';
+import { createOperations, type Operations, openHttp } from './operations.ts';
 import { createPlanner } from './planner/index.ts';
-import { createSealer } from './wire/index.ts';
-import { createCommandRunner, createIngest, createWorker } from './worker/index.ts';
-
-export const VERSION = '0.1.0';
+import { VERSION } from './version.ts';
+import { createSealer, type Sealer } from './wire/index.ts';
+import { createCommandRunner, createIngest, createWorker, type Worker } from './worker/index.ts';
 
 export type StartOptions = MetadataOptions;
 
 export interface SluiceServer extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /** Flight URI under which clients reach it. */
+  readonly location: string;
   /** Of the metrics; null when they are off. */
   readonly httpPort: number | null;
   /** False when DoGet had to fall back to grpc-js's own writer. */
@@ -44,30 +47,63 @@ export async function startServer(config: Config, options: StartOptions): Promis
 }
 
 async function buildServer(config: Config, options: StartOptions, started: DisposalStack): Promise<SluiceServer> {
+  const parts = await openParts(config, options, started);
+  const { metadata, operations } = parts;
+  // The planner names it in endpoints, which nobody asks for before the port is bound.
+  let location = '';
+  const flight = started.add(await openFlight(config, parts, () => location));
+  location = locationOf(config, flight.port);
+  if (config.role === 'worker') await metadata.fleet.join(announcement(config, location), () => operations.admission.stats().running);
+  let draining = false;
+  const http = await openHttp(config, operations, { metadata, draining: () => draining, logger: options.logger });
+  if (http !== null) started.add(http);
+  return {
+    host: config.flightHost,
+    port: flight.port,
+    location,
+    httpPort: http?.port ?? null,
+    fastPath: flight.fastPath,
+    snapshot: () => metadata.current().snapshot,
+    drain: async (graceMs) => {
+      draining = true;
+      // Out of reach is as good as told: the heartbeat ends.
+      await metadata.fleet.leave().catch(() => {});
+      await flight.drain(graceMs);
+    },
+    [Symbol.asyncDispose]: () => started.dispose(),
+  };
+}
+
+/** What lives below the Flight server. */
+interface Parts {
+  readonly options: StartOptions;
+  readonly sealer: Sealer;
+  readonly metadata: Metadata;
+  readonly operations: Operations;
+  readonly audit: AuditLog;
+  readonly tls: TlsCredentials | null;
+  readonly authenticator: Authenticator;
+  readonly worker: Worker;
+  /** Only at a planner: DoGet by the workers of its fleet. */
+  readonly proxy: PlannerProxy | null;
+}
+
+async function openParts(config: Config, options: StartOptions, started: DisposalStack): Promise<Parts> {
   const keys = deriveKeys(config.clusterKey ?? (await loadClusterKey(config.stateDirectory)));
   const sealer = createSealer([{ id: '1', key: keys.seal }]);
   const scratch = started.add(await openScratch(config));
-  const metadata = started.add(await openMetadata(config, keys.token, { ...options, scratch }));
+  const metadata = started.add(await openMetadata(config, keys.token, config.metadataUrl === null ? { ...options, scratch } : options));
   const operations = started.add(createOperations(config, options.logger));
   const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(join(config.stateDirectory, 'audit.jsonl'))));
-  const { current, source, pool } = metadata;
-  const planner = createPlanner({
-    ...source,
-    policy: async () => current(),
-    sealer,
-    cluster: config.cluster,
-    ticketTtlMs: config.ticketTtlMs,
-    preparedTtlMs: config.sessionTtlMs,
-  });
   const tls = await openTls(config, options.logger);
   if (tls !== null) started.add(tls);
   const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);
   const ports = {
     scratch,
     settled: metadata.settled,
-    lease: (connections: readonly Connection[]) => pool.lease(connections),
+    lease: (connections: readonly Connection[]) => metadata.pool.lease(connections),
     inForce: async (principal: Principal) => {
-      const policy = current();
+      const policy = metadata.current();
       return { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) };
     },
   };
@@ -80,44 +116,46 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     runCommand: createCommandRunner({ ...ports, runTokenCommand: tokens.run }),
     ingest: createIngest(ports),
   });
-  const flight = started.add<FlightServer>(
-    await createFlightServer({
-      host: config.flightHost,
-      port: config.flightPort,
-      methods: sqlMethods({
-        planner: operations.limited(planner),
-        worker,
-        sealer,
-        version: VERSION,
-        preparedTtlMs: config.sessionTtlMs,
-        statementBytesMax: config.sqlBytesMax,
-        sessionIdleMs: config.sessionOptionsTtlMs,
-        secureCookies: tls !== null,
-      }),
-      ...(tls === null ? {} : { credentials: tls.credentials }),
-      authenticator,
-      audit,
-      probes: operations.metrics.meter(createAuditLog(() => {})),
-      logger: options.logger,
-      maxMessageBytes: 16 * 1024 ** 2,
-    }),
-  );
-  let draining = false;
-  const http = await openHttp(config, operations, { metadata, draining: () => draining, logger: options.logger });
-  if (http !== null) started.add(http);
-  return {
-    host: config.flightHost,
-    port: flight.port,
-    httpPort: http?.port ?? null,
-    fastPath: flight.fastPath,
-    snapshot: () => current().snapshot,
-    drain: (graceMs) => {
-      draining = true;
-      return flight.drain(graceMs);
-    },
-    [Symbol.asyncDispose]: () => started.dispose(),
-  };
+  const proxy = config.role === 'planner' ? started.add(await openProxy(config, { worker, sealer, fleet: metadata.fleet })) : null;
+  return { options, sealer, metadata, operations, audit, tls, authenticator, worker, proxy };
 }
+
+async function openFlight(config: Config, parts: Parts, location: () => string): Promise<FlightServer> {
+  const { options, sealer, metadata, operations, audit, tls, authenticator, worker, proxy } = parts;
+  const planner = createPlanner({
+    ...metadata.source,
+    policy: async () => metadata.current(),
+    sealer,
+    cluster: config.cluster,
+    ticketTtlMs: config.ticketTtlMs,
+    preparedTtlMs: config.sessionTtlMs,
+    ...(config.role === 'planner' ? { place: placeOn(metadata.fleet, location) } : {}),
+  });
+  const methods = methodsOf[config.role]({
+    planner: operations.limited(planner),
+    worker,
+    ...(proxy === null ? {} : { redeem: proxy.redeem }),
+    sealer,
+    version: VERSION,
+    preparedTtlMs: config.sessionTtlMs,
+    statementBytesMax: config.sqlBytesMax,
+    sessionIdleMs: config.sessionOptionsTtlMs,
+    secureCookies: tls !== null,
+  });
+  return createFlightServer({
+    host: config.flightHost,
+    port: config.flightPort,
+    methods,
+    ...(tls === null ? {} : { credentials: tls.credentials }),
+    authenticator,
+    audit,
+    probes: operations.metrics.meter(createAuditLog(() => {})),
+    logger: options.logger,
+    maxMessageBytes: 16 * 1024 ** 2,
+  });
+}
+
+const methodsOf = { all: sqlMethods, planner: sqlMethods, worker: workerMethods };
 
 function openScratch({ scratchDirectory: directory, scratchTables, scratchBytes, stateDirectory, queryMs }: Config): Promise<ScratchStore> {
   return createScratchStore({

@@ -30,6 +30,12 @@ export function parseMetadata(text: string): string | null {
   return text;
 }
 
+export function parseLocation(text: string): string | null {
+  if (text === '') return null;
+  if (!/^grpc(\+tls)?:\/\/[^\s/@]+:\d{1,5}$/.test(text)) throw new Error('must be a Flight URI such as grpc+tls://host:8815');
+  return text;
+}
+
 export function parseKey(text: string): Buffer | null {
   if (text === '') return null;
   const key = Buffer.from(text, 'base64');

@@ -12,6 +12,7 @@ import {
   parseKey,
   parseListen,
   parseListenOrOff,
+  parseLocation,
   parseMetadata,
   parseThreads,
   path,
@@ -28,7 +29,19 @@ export interface Setting {
 }
 
 export const SETTINGS: Readonly<Record<string, Setting>> = {
-  SLUICE_ROLE: { key: 'role', default: 'all', parse: oneOf('all'), doc: 'What this process does: `all` plans and serves.' },
+  SLUICE_ROLE: {
+    key: 'role',
+    default: 'all',
+    parse: oneOf('all', 'planner', 'worker'),
+    doc: 'What this process does: `all` plans and serves; `planner` plans and sends clients to the workers; `worker` serves tickets.',
+  },
+  SLUICE_ADVERTISE: {
+    key: 'advertise',
+    default: '',
+    parse: parseLocation,
+    doc: 'Flight URI under which clients and planners reach this process, `grpc://…` or `grpc+tls://…`. Empty: the address listened on.',
+  },
+  SLUICE_ZONE: { key: 'zone', default: 'default', parse: nonEmpty, doc: 'Where this process runs, shown beside it in the list of workers.' },
   SLUICE_FLIGHT_LISTEN: {
     key: 'flightListen',
     default: '127.0.0.1:8815',

@@ -32,6 +32,8 @@ const ROOT_FILES = [
   'identity-settings',
   'policy-cli',
   'token-cli',
+  'fleet',
+  'version',
 ];
 
 /** The one place that imports a third-party package; an upgrade then touches one place. */
@@ -68,6 +70,8 @@ const NO_UNIT_TEST: Readonly<Record<string, string>> = {
   'model.ts': 'types only',
   'token-cli.ts': 'only wires; test/service/identity.test.ts runs it',
   'policy-cli.ts': 'only wires; test/service/shared-metadata.test.ts runs it',
+  'fleet.ts': 'only wires; test/service/fleet.test.ts starts one',
+  'version.ts': 'one constant',
   'disposal.ts': 'every server test goes through it',
 };
 /** Files above 300 lines, and why they are not split. */

@@ -15,7 +15,7 @@ export interface WorkerNode {
 }
 
 export interface Fleet extends AsyncDisposable {
-  /** Live workers of this cluster, by id. */
+  /** Live workers of this cluster, by id; when none is, those that were within the last minute. */
   workers(): readonly WorkerNode[];
   /** Announces a worker until the fleet is closed or `leave` is called; `running` is its number of streams now. */
   join(self: WorkerNode, running: () => number): Promise<void>;
@@ -29,6 +29,8 @@ export function createSingleNode(): Fleet {
 }
 
 const ALIVE = "interval '10 seconds'";
+/** When nobody is alive by that rule, those who were a while ago are better than none. */
+const PERHAPS_ALIVE = "interval '1 minute'";
 /** Rows of workers that died without leaving. */
 const FORGET = "interval '1 hour'";
 
@@ -69,10 +71,11 @@ class PostgresFleet implements Fleet {
 
   async look(): Promise<void> {
     await this.#beat();
-    const statement = `SELECT id, location, zone, capacity, version FROM sluice.worker
-      WHERE cluster = $1 AND heartbeat_at > now() - ${ALIVE} ORDER BY id`;
-    const { rows } = await this.#session.query<Omit<WorkerNode, 'cluster'>>(statement, [this.#cluster]);
-    this.#workers = rows.map((row) => ({ ...row, cluster: this.#cluster }));
+    const statement = `SELECT id, location, zone, capacity, version, heartbeat_at > now() - ${ALIVE} AS alive FROM sluice.worker
+      WHERE cluster = $1 AND heartbeat_at > now() - ${PERHAPS_ALIVE} ORDER BY id`;
+    const { rows } = await this.#session.query<Omit<WorkerNode, 'cluster'> & { alive: boolean }>(statement, [this.#cluster]);
+    const alive = rows.filter((row) => row.alive);
+    this.#workers = (alive.length > 0 ? alive : rows).map(({ alive: _, ...row }) => ({ ...row, cluster: this.#cluster }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

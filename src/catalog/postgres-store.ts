@@ -117,7 +117,8 @@ class RevisionStore implements PostgresStore {
     const { snapshot, problems } = await this.#tryLoad(newest.files);
     this.#seen = newest.epoch;
     if (problems.length > 0) this.#options.onProblems(problems);
-    if (snapshot !== null && !this.#closed) this.#feed.publish({ ...snapshot, epoch: newest.epoch });
+    // Tables of principals lie on one node's disk, which the others can not read.
+    if (snapshot !== null && !this.#closed) this.#feed.publish({ ...snapshot, epoch: newest.epoch, scratchSchema: null });
   }
 
   async #tryLoad(files: PolicyFiles): Promise<Loaded> {

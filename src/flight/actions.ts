@@ -38,7 +38,7 @@ const ACTIONS: Readonly<Record<string, ActionSpec>> = {
   CancelQuery: { doc: 'As CancelFlightInfo, for older clients.', run: cancelQuery },
   RenewFlightEndpoint: { doc: 'Gives the ticket of an endpoint a later end.', run: renewEndpoint },
   SetSessionOptions: {
-    doc: 'Sets options of the session that the cookie names: catalog, schema, endpoints, strings, enums, compression.',
+    doc: 'Sets options of the session that the cookie names: catalog, schema, endpoints, strings, enums, compression, batch_bytes.',
     run: (services, rpc, body) => services.sessions.set(rpc, body),
   },
   GetSessionOptions: { doc: 'The options of the session.', run: (services, rpc, body) => services.sessions.get(rpc, body) },

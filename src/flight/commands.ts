@@ -46,7 +46,7 @@ export async function doGet(services: Services, rpc: Rpc): Promise<void> {
   const command = decodeCommand(bytes, 'ticket.invalid');
   rpc.audit.add({ command: commandName(bytes, 'ticket.invalid') });
   if (command.kind === 'task') {
-    const { task, source, ended } = await services.worker.redeem(command.sealed, rpc.principal, rpc.signal);
+    const { task, source, ended } = await services.redeem(rpc, command.sealed);
     rpc.audit.add(task);
     return await rpc.sendBatches(source, ended);
   }
@@ -69,7 +69,7 @@ export async function planQuery(services: Services, rpc: Rpc, command: QueryComm
 export function optionsOf(services: Services, rpc: Rpc): ResultOptions {
   return resultOptions({
     userAgent: rpc.headers('user-agent')[0] ?? '',
-    header: (name) => rpc.headers(`x-sluice-${name}`)[0],
+    header: (name) => rpc.headers(`x-sluice-${name.replace('_', '-')}`)[0],
     session: services.sessions.use(rpc),
   });
 }
@@ -78,7 +78,11 @@ export function queryInfo(descriptor: Uint8Array, plan: Plan): FlightInfo {
   return {
     descriptor,
     schema: encapsulatedSchema(plan.schema),
-    endpoints: plan.tickets.map((ticket) => ({ ticket: encodeTaskTicket(ticket), expiresAtMs: plan.expiresAtMs })),
+    endpoints: plan.tickets.map((ticket, i) => ({
+      ticket: encodeTaskTicket(ticket),
+      locations: plan.locations?.[i] ?? [],
+      expiresAtMs: plan.expiresAtMs,
+    })),
     ordered: plan.ordered,
     appMetadata: Buffer.from(JSON.stringify({ queryId: plan.queryId, epoch: plan.audit.epoch })),
   };

@@ -3,10 +3,18 @@
  * messages on as they come. A worker that can not be reached is passed over until its first message; after that the
  * stream fails with it, for a second one would repeat rows.
  */
-import { type ChannelCredentials, Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { ERRORS, type ErrorCode, fail, SluiceError } from '../errors.ts';
 import type { BatchSource } from '../model.ts';
-import { decodeFlightData, encodeTaskTicket, encodeTicketMessage } from '../wire/index.ts';
+import { decodeFlightData, encodeTaskTicket, encodeTicketMessage, messageRows } from '../wire/index.ts';
 
 /** In trailers: the code of errors.ts, so that another server of the cluster can tell what happened. */
 export const ERROR_CODE_TRAILER = 'x-sluice-error';
@@ -41,6 +49,12 @@ export function createRemote(credentialsFor: (scheme: string) => ChannelCredenti
   };
 }
 
+/** How to reach `grpc` and `grpc+tls` locations; `authority`: PEM of the certificates above the workers', null = the system's. */
+export function channelCredentials(authority: Buffer | null): (scheme: string) => ChannelCredentials {
+  const tls = credentials.createSsl(authority);
+  return (scheme) => (scheme === 'grpc' ? credentials.createInsecure() : tls);
+}
+
 /** What another worker may answer differently; everything else is about the ticket or its caller. */
 function isElsewhereBetter({ code }: SluiceError): boolean {
   return code === 'server.unavailable' || code === 'limit.busy' || code === 'storage.unavailable';
@@ -71,7 +85,7 @@ async function open(client: Client, request: Uint8Array, bearer: string, signal:
           throw toLocal(error, signal);
         });
         if (message === null) return null;
-        return { header: message.header, body: message.body, rows: 0, release: () => {} };
+        return { header: message.header, body: message.body, rows: messageRows(message.header), release: () => {} };
       },
       [Symbol.asyncDispose]: close,
     };

@@ -24,6 +24,9 @@ const CLIENTS: readonly Client[] = [
 ];
 
 const PARALLEL_ENDPOINTS = 16;
+/** Smaller messages cost more than they help; larger ones no client reads. */
+const BATCH_BYTES_MIN = 64 * 1024;
+const BATCH_BYTES_MAX = 16 * 1024 ** 2;
 
 const CHOICES = {
   endpoints: ['auto', 'single', 'parallel'],
@@ -37,10 +40,16 @@ type Choice<K extends keyof typeof CHOICES> = (typeof CHOICES)[K][number];
 /** Values of options with a list of them; session options and headers share it. */
 export const OPTION_CHOICES: Readonly<Record<string, readonly string[]>> = CHOICES;
 
+/** Bytes of a record batch as text; undefined when it is no such size. */
+export function batchBytesOf(text: string): number | undefined {
+  const bytes = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  return bytes >= BATCH_BYTES_MIN && bytes <= BATCH_BYTES_MAX ? bytes : undefined;
+}
+
 /** Where an option may be set; headers win over the session. */
 export interface OptionSource {
   readonly userAgent: string;
-  /** The value of `x-sluice-<name>`. */
+  /** The value of `x-sluice-<name>`, with `-` for `_`. */
   header(name: string): string | undefined;
   readonly session: Readonly<Record<string, string>>;
 }
@@ -69,7 +78,12 @@ function formOf(client: Client, source: OptionSource): WireForm {
     enums: choose(source, 'enums', PLAIN_FORM.enums),
     compression: choose(source, 'compression', PLAIN_FORM.compression),
   };
-  return client.readsEveryForm ? asked : PLAIN_FORM;
+  const form = client.readsEveryForm ? asked : PLAIN_FORM;
+  const size = source.header('batch_bytes') ?? source.session['batch_bytes'];
+  if (size === undefined) return form;
+  const batchBytes =
+    batchBytesOf(size) ?? fail('request.malformed', `x-sluice-batch-bytes is a number from ${BATCH_BYTES_MIN} to ${BATCH_BYTES_MAX}`);
+  return { ...form, batchBytes };
 }
 
 function choose<K extends keyof typeof CHOICES>(source: OptionSource, name: K, fallback: Choice<K>): Choice<K> {

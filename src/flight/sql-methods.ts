@@ -16,11 +16,14 @@ import type { RpcHandler } from './rpc.ts';
 import type { FlightMethod } from './server.ts';
 import { createSessions } from './session-options.ts';
 import { sqlInfoValues } from './sql-info.ts';
-import type { Services } from './types.ts';
+import { unimplemented } from './stream.ts';
+import type { Redeem, Services } from './types.ts';
 
 export interface SqlMethodsOptions {
   readonly planner: Planner;
   readonly worker: Worker;
+  /** Default: by `worker`. */
+  readonly redeem?: Redeem;
   /** Seals session options and the descriptors of pending polls. */
   readonly sealer: Sealer;
   /** Of Sluice, as GetSqlInfo tells it. */
@@ -57,6 +60,12 @@ export function sqlMethods(options: SqlMethodsOptions): Readonly<Record<FlightMe
   };
 }
 
+/** What a worker serves: tickets, and what drivers do on the way to them. Planning is the planners'. */
+export function workerMethods(options: SqlMethodsOptions): Readonly<Record<FlightMethod, RpcHandler>> {
+  const refuse: RpcHandler = async () => unimplemented('planning', 'this server is a worker; send statements to a planner');
+  return { ...sqlMethods(options), ListFlights: refuse, GetFlightInfo: refuse, PollFlightInfo: refuse, GetSchema: refuse, DoPut: refuse };
+}
+
 function createServices(options: SqlMethodsOptions): Services {
   const { planner, worker, sealer, version, preparedTtlMs = 0, statementBytesMax = 0 } = options;
   const { sessionIdleMs: idleMs = SESSION_IDLE_MS, secureCookies: secure = false, optionRules: rules = SLUICE_OPTIONS } = options;
@@ -64,6 +73,7 @@ function createServices(options: SqlMethodsOptions): Services {
   return {
     planner,
     worker,
+    redeem: options.redeem ?? ((rpc, sealed) => worker.redeem(sealed, rpc.principal, rpc.signal)),
     sealer,
     sqlInfo: sqlInfoValues({ version, preparedTtlMs, statementBytesMax }),
     sessions: createSessions({ planner, sealer, rules, idleMs, secure, now }),

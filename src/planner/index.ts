@@ -1,4 +1,5 @@
 /** Control plane: SQL + principal → plan with sealed tickets. Reads schemas, never rows. Errors: sql.*, dataset.unknown, policy.*, ticket.*. */
+export { locationsOf, type PlacementNode, placementKey, rank } from './placement.ts';
 export { createPlanner, type PlannerOptions } from './planner.ts';
 export { type ColumnType, type ResolvedColumns, resolveColumns, type SchemaSource } from './schemas.ts';
 export { rowFunctions, type SourceFiles } from './split.ts';

@@ -3,6 +3,7 @@
  * before as long as that worker lives, so that caches stay warm; when the fleet changes, only the tasks of the changed worker move.
  */
 import { createHash } from 'node:crypto';
+import type { QueryTask } from '../model.ts';
 
 /** What placement knows of a worker. */
 export interface PlacementNode {
@@ -13,6 +14,12 @@ export interface PlacementNode {
 }
 
 const SCALE = 2 ** 48;
+
+/** What a task reads, whoever asks: the same for every principal, so that they share a worker's caches. */
+export function placementKey(task: QueryTask): string {
+  const [first] = task.files ?? [];
+  return JSON.stringify([...task.datasets, first?.path ?? '']);
+}
 
 /** All workers, best first; `key` names what the task reads. */
 export function rank<Node extends PlacementNode>(key: string, workers: readonly Node[]): readonly Node[] {

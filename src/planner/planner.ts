@@ -25,7 +25,7 @@ export function createPlanner(given: PlannerOptions): Planner {
     return { principal, statement: sql, policy, rights: await policy.forPrincipal(principal), options: result };
   };
   return {
-    plan: async (request) => tickets.issue(await draftPlain(await open(request), options), request.principal),
+    plan: async (request) => tickets.issue(await draftPlain(await open(request), options), request.principal, request.options),
     prepare: async (request) => {
       const { draft, types } = await draftUntyped(await open(request), options);
       return {
@@ -40,7 +40,7 @@ export function createPlanner(given: PlannerOptions): Planner {
       const request = await open({ principal, sql, options: result });
       const draft: Draft =
         rows.length === 0 ? await draftPlain(request, options) : await draftBound(request, parameterTypes, rows, options);
-      return tickets.issue(draft, principal);
+      return tickets.issue(draft, principal, result);
     },
     bindParameters: handles.bind,
     schemaOf: async (request) => (await draftUntyped(await open(request), options)).draft.schema,

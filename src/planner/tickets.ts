@@ -5,7 +5,7 @@ import type { Principal, Task } from '../model.ts';
 import type { Policy } from '../policy/index.ts';
 import { checkTicket, commandSchema, decodeTicket, encodeTicket, inlineFingerprint, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Draft } from './draft.ts';
-import type { Plan } from './types.ts';
+import type { Plan, ResultOptions } from './types.ts';
 
 /** However often it is renewed, a ticket ends so long after it was first issued. */
 const LIFE_MAX_MS = 24 * 3600 * 1000;
@@ -15,10 +15,12 @@ export interface TicketOptions {
   readonly sealer: Sealer;
   readonly cluster: string;
   readonly ticketTtlMs: number;
+  /** Flight URIs of the workers for a task, best first; none = this server. */
+  readonly place?: (task: Task) => readonly string[];
 }
 
 export interface Tickets {
-  issue(draft: Draft, principal: Principal): Plan;
+  issue(draft: Draft, principal: Principal, result: ResultOptions): Plan;
   /** Rejects with ticket.*, policy.changed. */
   renew(ticket: Uint8Array, principal: Principal): Promise<{ readonly ticket: Uint8Array; readonly expiresAtMs: number }>;
 }
@@ -26,7 +28,7 @@ export interface Tickets {
 export function createTickets(options: TicketOptions, now: () => number): Tickets {
   const seal = (ticket: Ticket): Uint8Array => options.sealer.seal('ticket', encodeTicket(ticket));
   return {
-    issue: ({ schema, task, shares, audit }, principal) => {
+    issue: ({ schema, task, shares, audit }, principal, { endpointsMax }) => {
       const issuedAtMs = now();
       const expiresAtMs = issuedAtMs + options.ticketTtlMs;
       const common = {
@@ -40,8 +42,11 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
         expiresAtMs,
         statement: audit.statement,
       };
-      const tickets = (shares ?? [task]).map((part, taskId) => seal({ ...common, taskId, task: part }));
-      return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets, ordered: true, expiresAtMs, audit };
+      const parts = shares ?? [task];
+      const tickets = parts.map((part, taskId) => seal({ ...common, taskId, task: part }));
+      // Who reads one endpoint only does not follow locations either.
+      const locations = parts.map((part) => (endpointsMax > 1 ? (options.place?.(part) ?? []) : []));
+      return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets, locations, ordered: true, expiresAtMs, audit };
     },
     renew: async (sealed, principal) => {
       const ticket = decodeTicket(options.sealer.open('ticket', sealed));

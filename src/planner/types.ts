@@ -26,6 +26,8 @@ export interface Plan {
   readonly schema: Schema;
   /** Sealed tickets in row order; one endpoint each. */
   readonly tickets: readonly Uint8Array[];
+  /** By ticket: Flight URIs of who serves it, best first; none = whoever planned it. */
+  readonly locations?: readonly (readonly string[])[];
   /** The order of the endpoints carries the order of the rows. */
   readonly ordered: boolean;
   readonly expiresAtMs: number;

@@ -39,7 +39,7 @@ export {
   encodeTicketMessage,
 } from './flight-messages.ts';
 export type { IpcMessages } from './ipc.ts';
-export { END_OF_STREAM, encapsulate, encapsulatedSchema, schemaMessage, splitIpcStream } from './ipc.ts';
+export { END_OF_STREAM, encapsulate, encapsulatedSchema, messageRows, schemaMessage, splitIpcStream } from './ipc.ts';
 export type { PendingPoll, PollAnswer } from './poll.ts';
 export { decodePending, decodeRetry, encodePending, encodePollAnswer, encodeRetry } from './poll.ts';
 export type { IngestCommand, PutCommand } from './put-commands.ts';

@@ -18,6 +18,12 @@ export function schemaMessage(schema: Schema): Uint8Array {
   return encapsulatedSchema(schema).subarray(MESSAGE_PREFIX_BYTES);
 }
 
+/** Rows of a RecordBatch message; 0 for any other. Trusts the bytes: only for messages of this cluster. */
+export function messageRows(header: Uint8Array): number {
+  const message = decodeMessage(header);
+  return message.isRecordBatch() ? rowsOf(message) : 0;
+}
+
 /** Continuation marker, length and Message flatbuffer, for `FlightInfo.schema` and the like. */
 export function encapsulatedSchema(schema: Schema): Uint8Array {
   const writer = new RecordBatchStreamWriter();

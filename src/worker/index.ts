@@ -5,5 +5,5 @@ export { createEnginePool, type EnginePool } from './engine-pool.ts';
 export { createIngest } from './ingest.ts';
 export { createMemoryGuard, type MemoryGuard, residentLimit } from './memory-guard.ts';
 export { createQueryLimits, type QueryLimits } from './query-limits.ts';
-export type { CommandResult, CommandRunner, EngineLease, IngestRequest, OpenedTask, PolicyInForce, Worker } from './types.ts';
+export type { CommandResult, CommandRunner, EngineLease, IngestRequest, OpenedTask, PolicyInForce, Redeemed, Worker } from './types.ts';
 export { createWorker, type WorkerOptions } from './worker.ts';

@@ -35,6 +35,8 @@ export interface FlightClientOptions {
   readonly password?: string;
   /** Overrides the sign-in: the whole `authorization` header. */
   readonly authorization?: string;
+  /** Put before gRPC's own. */
+  readonly userAgent?: string;
   /** TLS with this authority (PEM), and with this client certificate. */
   readonly tls?: { readonly authority: string; readonly certificate?: string; readonly key?: string };
 }
@@ -59,7 +61,12 @@ export class RawClient implements AsyncDisposable {
   authorization: string | null = null;
 
   constructor(options: FlightClientOptions) {
-    const limits = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1, 'grpc.use_local_subchannel_pool': 1 };
+    const limits = {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+      'grpc.use_local_subchannel_pool': 1,
+      ...(options.userAgent === undefined ? {} : { 'grpc.primary_user_agent': options.userAgent }),
+    };
     this.grpc = new GrpcClient(`${options.host ?? '127.0.0.1'}:${options.port}`, channelCredentials(options), limits);
   }
 

@@ -43,6 +43,7 @@ test('a worker is seen by the others of its cluster, and gone when it leaves', a
 test('a worker that stops without leaving is gone when its heartbeat is old, by the clock of the database', async () => {
   const [planner, worker] = [await member(), await member()];
   await worker.fleet.join(node('w9'), () => 0);
+  await planner.fleet.join(node('w0'), () => 0);
   await expect.poll(() => ids(planner.fleet)).toContain('w9');
   await worker.session[Symbol.asyncDispose]();
   await planner.session.query("UPDATE sluice.worker SET heartbeat_at = now() - interval '11 seconds' WHERE id = 'w9'");

@@ -1,0 +1,2 @@
+/** Of Sluice. */
+export const VERSION = '0.1.0';
