@@ -207,6 +207,8 @@ export interface WireForm {
   readonly strings: 'utf8' | 'view';
   readonly enums: 'utf8' | 'dictionary';
   readonly compression: 'none' | 'lz4' | 'zstd';
+  /** Wished size of a record batch; at most, and by default, the server's. */
+  readonly batchBytes?: number;
 }
 
 export const PLAIN_FORM: WireForm = { strings: 'utf8', enums: 'utf8', compression: 'none' };

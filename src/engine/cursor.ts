@@ -16,6 +16,7 @@ export function openCursor(connection: Address, setup: readonly string[], sql: s
     conversion: 0,
     layout: '',
     compression: form.compression,
+    batchBytes: form.batchBytes ?? 0,
     chunk: 0,
     from: 0,
     batches: 0,

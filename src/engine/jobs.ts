@@ -25,6 +25,8 @@ export interface Cursor extends Position {
   /** The columns' wire types as JSON: one text crosses threads faster than the objects. */
   readonly layout: string;
   readonly compression: WireForm['compression'];
+  /** Wished size of a batch; 0 = a slot. */
+  readonly batchBytes: number;
 }
 
 /** Shared memory that one pull may write. */

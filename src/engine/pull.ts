@@ -90,6 +90,8 @@ class Batch {
   readonly #cursor: Cursor;
   readonly #types: readonly ColumnType[];
   readonly #room: number;
+  /** What the client wishes; a row above it goes alone. */
+  readonly #wished: number;
   readonly #target: number;
   readonly #maxRows: number;
   readonly #parts: Part[] = [];
@@ -101,7 +103,8 @@ class Batch {
     this.#cursor = cursor;
     this.#types = types;
     this.#room = room;
-    this.#target = target;
+    this.#wished = cursor.batchBytes === 0 ? room : Math.min(room, cursor.batchBytes);
+    this.#target = Math.min(target, this.#wished);
     this.#maxRows = maxRows;
     this.carried = { chunk: cursor.chunk, from: cursor.from };
   }
@@ -118,7 +121,7 @@ class Batch {
       const stop = this.#add(chunk, from);
       if (stop !== null) return stop;
       const last = this.#parts.at(-1)?.bytes ?? 0;
-      if (this.#bytes >= this.#target || this.#bytes + last > this.#room || this.rows >= this.#maxRows) return 'full';
+      if (this.#bytes >= this.#target || this.#bytes + last > this.#wished || this.rows >= this.#maxRows) return 'full';
       if (performance.now() > deadline) return 'full';
     }
   }
@@ -163,7 +166,7 @@ class Batch {
     const total = api.chunkSize(chunk);
     const pieces = this.#load(chunk, total);
     const rows = Math.min(total - from, this.#maxRows - this.rows);
-    const { rows: fits, bytes } = this.#fit(pieces, from, rows);
+    const { rows: fits, bytes } = this.#fitOrOne(pieces, from, rows);
     if (fits === 0 || (fits < rows && this.rows > 0)) {
       this.#carry(chunk, from);
       if (this.rows > 0) return 'full';
@@ -183,9 +186,16 @@ class Batch {
     this.carried = { chunk, from };
   }
 
+  #fitOrOne(pieces: readonly Piece[], from: number, rows: number): { readonly rows: number; readonly bytes: number } {
+    const fit = this.#fit(pieces, from, rows);
+    if (fit.rows > 0 || this.rows > 0) return fit;
+    const bytes = this.#measure(pieces, from, 1);
+    return bytes <= this.#room ? { rows: 1, bytes } : fit;
+  }
+
   /** The largest number of rows that fits what is left, and the bytes they take. */
   #fit(pieces: readonly Piece[], from: number, rows: number): { readonly rows: number; readonly bytes: number } {
-    const left = this.#room - this.#bytes;
+    const left = this.#wished - this.#bytes;
     let best = { rows, bytes: this.#measure(pieces, from, rows) };
     if (best.bytes <= left) return best;
     best = { rows: 0, bytes: 0 };

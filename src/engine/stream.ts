@@ -25,6 +25,7 @@ const EMPTY_CURSOR: Cursor = {
   conversion: 0,
   layout: '',
   compression: 'none',
+  batchBytes: 0,
   chunk: 0,
   from: 0,
   batches: 0,

@@ -161,10 +161,12 @@ function readFile(fields: Fields): StoredFile {
 function readForm(fields: Fields): WireForm {
   const one = <T extends string>(name: string, values: readonly T[]): T =>
     values.find((value) => value === fields.string(name)) ?? fail('ticket.invalid', 'the ticket names an unknown wire form');
+  const batchBytes = fields.number('batchBytes');
   return {
     strings: one('strings', ['utf8', 'view']),
     enums: one('enums', ['utf8', 'dictionary']),
     compression: one('compression', ['none', 'lz4', 'zstd']),
+    ...(batchBytes === 0 ? {} : { batchBytes }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Engine } from '#src/engine/index.js';
-import type { BatchSource } from '#src/model.js';
+import { type BatchSource, PLAIN_FORM } from '#src/model.js';
 import { collect } from './arrow-values.ts';
 import { EMPTY, never, startEngine, until } from './fixtures.ts';
 
@@ -27,6 +27,31 @@ describe('batches', () => {
     expect(Math.max(...sizes)).toBeLessThan(1024 * 1024);
     expect(sizes.length).toBeGreaterThan(10);
     expect(sizes.length).toBeLessThan(40);
+    await expectIdle();
+  });
+
+  it('are as small as the client wishes, down to one row', async () => {
+    engine = await startEngine();
+    const small = { ...PLAIN_FORM, batchBytes: 64 * 1024 };
+    const run = async (sql: string) => collect(await engine.run(EMPTY, sql, never(), small));
+    const narrow = await run(WIDE.replace('5000000', '100000'));
+    expect(narrow.rows.map(([i]) => i)).toEqual(Array.from({ length: 100_000 }, (_, i) => BigInt(i)));
+    expect(Math.max(...narrow.sizes)).toBeLessThanOrEqual(64 * 1024);
+    const wide = await run("SELECT i, repeat('x', 50000 + 50000 * (i % 2)::INTEGER) AS t FROM range(20) t(i)");
+    expect(wide.rows.map(([i, t]) => [i, String(t).length])).toEqual(
+      Array.from({ length: 20 }, (_, i) => [BigInt(i), i % 2 ? 100_000 : 50_000]),
+    );
+    expect(wide.sizes).toHaveLength(20);
+    const huge = await run("SELECT repeat('x', 6000000) AS t");
+    expect(huge.rows.map(([t]) => String(t).length)).toEqual([6_000_000]);
+    await expectIdle();
+  });
+
+  it('are never above the size of the server', async () => {
+    engine = await startEngine({ batchBytes: 1024 * 1024 });
+    const form = { ...PLAIN_FORM, batchBytes: 8 * 1024 * 1024 };
+    const { sizes } = await collect(await engine.run(EMPTY, WIDE.replace('5000000', '300000'), never(), form));
+    expect(Math.max(...sizes)).toBeLessThan(1024 * 1024);
     await expectIdle();
   });
 

@@ -42,6 +42,13 @@ describe('by choice', () => {
     expect(options(JDBC, rich).form).toEqual(PLAIN_FORM);
   });
 
+  test('messages are as small as asked for, also those of JDBC', () => {
+    expect(options(ADBC, { batch_bytes: '65536' }).form).toEqual({ ...PLAIN_FORM, batchBytes: 65_536 });
+    expect(options(JDBC, { strings: 'view' }, { batch_bytes: '100000' }).form).toEqual({ ...PLAIN_FORM, batchBytes: 100_000 });
+    for (const size of ['65535', '16777217', '1e6', '-1', '', '0x10000', ' 65536', '99999999999'])
+      expect(() => options(ADBC, { batch_bytes: size }), size).toThrow('x-sluice-batch-bytes is a number from 65536 to 16777216');
+  });
+
   test.each([
     ['endpoints', 'many', 'x-sluice-endpoints is one of auto, single, parallel'],
     ['strings', '', 'x-sluice-strings is one of utf8, view'],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
+import { PLAIN_FORM } from '#src/model.js';
 import { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket, type Ticket } from '#src/wire/index.js';
 
 const query: Ticket = {
@@ -33,13 +34,14 @@ const command: Ticket = {
 const inline: Ticket = { ...query, datasets: [], task: { kind: 'inline', ipc: Buffer.from([1, 2, 3]) } };
 
 describe('tickets', () => {
-  test.each([
+  test.each<[string, Ticket]>([
     ['query', query],
     ['share', { ...query, task: { ...query.task, files: [{ path: '/data/ü.parquet', bytes: 2 ** 40, version: '1-2-3' }] } } as Ticket],
+    ['small batches', { ...query, task: { ...query.task, form: { ...PLAIN_FORM, batchBytes: 65_536 } } } as Ticket],
     ['inline', inline],
     ['command', command],
     ['command without a query', { ...query, task: { kind: 'command', command: { kind: 'showTokens' }, query: null } }],
-  ])('with a %s task come back whole', (_, ticket: Ticket) => {
+  ])('with a %s task come back whole', (_, ticket) => {
     expect(decodeTicket(encodeTicket(ticket))).toEqual(ticket);
   });
 
