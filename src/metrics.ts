@@ -30,6 +30,8 @@ const GAUGES = {
 
 /** As the gauges, but of numbers that only grow. */
 const TOTALS = {
+  policy_hits_total: 'Requests whose principal’s rights were compiled under the policy in force.',
+  policy_misses_total: 'Requests whose principal’s rights had to be compiled.',
   catalog_hits_total: 'Queries whose governed catalog the engine had.',
   catalog_misses_total: 'Queries whose governed catalog the engine had to load.',
 } as const;

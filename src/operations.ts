@@ -87,7 +87,12 @@ export function createOperations(config: Config, logger: Logger): Operations {
 export async function openHttp(config: Config, { metrics }: Operations, observed: Observed): Promise<RestServer | null> {
   const { metadata, draining, logger } = observed;
   if (config.httpListen === null) return null;
-  metrics.read({ policy_epoch: () => metadata.current().snapshot.epoch, draining: () => Number(draining()) });
+  metrics.read({
+    policy_epoch: () => metadata.current().snapshot.epoch,
+    policy_hits_total: () => metadata.current().uses().hits,
+    policy_misses_total: () => metadata.current().uses().misses,
+    draining: () => Number(draining()),
+  });
   observeEngines(metrics, () => metadata.pool.stats());
   const unready = async (): Promise<readonly string[]> => (draining() ? ['the server is shutting down'] : engineFaults(metadata));
   return createRestServer({ ...config.httpListen, metrics: metrics.render, unready, logger });

@@ -14,6 +14,8 @@ export interface Policy {
   readonly snapshot: Snapshot;
   /** Cached per principal facts. */
   forPrincipal(principal: Principal): Promise<PrincipalPolicy>;
+  /** How often a principal's policy was there, or had to be made. */
+  uses(): { readonly hits: number; readonly misses: number };
 }
 
 /** What one principal may do. Synchronous and cached. */
@@ -43,16 +45,22 @@ export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
   const enforcer = await enforcerOf(snapshot);
   const named = namedRoles(snapshot);
   const byFacts = new Map<string, Promise<PrincipalPolicy>>();
+  const uses = { hits: 0, misses: 0 };
   const compile = async (principal: Principal, facts: string): Promise<PrincipalPolicy> => {
     const holdings = await expandPrincipal(enforcer, principal, named);
     return createPrincipalPolicy(snapshot, indexRights(holdings), principal, facts);
   };
   return {
     snapshot,
+    uses: () => uses,
     forPrincipal: (principal) => {
       const facts = principalFacts(principal);
       const known = byFacts.get(facts);
-      if (known !== undefined) return known;
+      if (known !== undefined) {
+        uses.hits++;
+        return known;
+      }
+      uses.misses++;
       const [oldest] = byFacts.keys();
       if (byFacts.size >= PRINCIPALS_MAX && oldest !== undefined) byFacts.delete(oldest);
       const made = compile(principal, facts);

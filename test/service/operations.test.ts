@@ -44,6 +44,8 @@ test('the metrics agree with the audit log, and carry nothing of anybody', async
   expect(found.value('sluice_first_batch_seconds_count')).toBe(1);
   expect(found.value('sluice_plan_seconds_count')).toBe(1);
   expect(found.value('sluice_policy_epoch')).toBe(sluice.server.snapshot().epoch);
+  expect(found.value('sluice_policy_misses_total')).toBeGreaterThan(0);
+  expect(found.value('sluice_catalog_misses_total')).toBe(1);
   const text = await (await http('/metrics')).text();
   for (const word of ['analyst_eu', 'nobody', 'customers', 'secret', '127.0.0.1']) expect(text).not.toContain(word);
   for (const [label, values] of found.labels) if (label !== 'le') expect(values.size, label).toBeLessThan(20);
@@ -143,7 +145,7 @@ describe('SIGTERM', () => {
     expect((await failure).status).toMatch(/UNAVAILABLE|CANCELLED/);
   });
 
-  test('a second signal ends the process at once', async () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('a second signal, %s, ends the process at once', async (second) => {
     await using server = await startServerProcess({ SLUICE_DRAIN: '10m' });
     await using client = await connectFlight({ port: server.port, user: 'steward' });
     using watcher = new ServiceClient(server.port);
@@ -157,8 +159,8 @@ describe('SIGTERM', () => {
     await sleep(500);
     const exited = signal(server);
     await vi.waitFor(() => expect(seen).toEqual(['SERVING', 'NOT_SERVING']), PATIENCE);
-    server.child.kill('SIGTERM');
-    expect(await exited).toEqual([143, null]);
+    server.child.kill(second);
+    expect(await exited).toEqual([null, second]);
     expect((await endless).status).not.toBe('OK');
   });
 });

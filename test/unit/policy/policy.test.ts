@@ -299,6 +299,7 @@ test('principals with the same facts share one compiled policy; others never do'
   expect(await policy.forPrincipal(principal('ann', { region: ['US', 'EU'] }, ['y', 'x']))).toBe(one);
   expect(await policy.forPrincipal(principal('ann', { region: ['EU'] }, ['x', 'y']))).not.toBe(one);
   expect(await policy.forPrincipal(principal('ann', { region: ['EU,US'] }, ['x', 'y']))).not.toBe(one);
+  expect(policy.uses()).toEqual({ hits: 1, misses: 3 });
   expect(one.decide(PEOPLE)).toBe(one.decide(PEOPLE));
 });
 
