@@ -1,6 +1,14 @@
 /** Who may come in, as the settings say: TLS, passwords, tokens and an OpenID provider, over the users of the policy in force. */
 import { join } from 'node:path';
-import { type Authenticator, createAuthenticator, createTokenStore, createTokens, type OidcOptions, type Tokens } from './auth/index.ts';
+import {
+  type Authenticator,
+  createAuthenticator,
+  createSharedTokenStore,
+  createTokenStore,
+  createTokens,
+  type OidcOptions,
+  type Tokens,
+} from './auth/index.ts';
 import type { Config } from './config.ts';
 import { createTlsCredentials, type TlsCredentials } from './flight/index.ts';
 import type { Logger } from './log.ts';
@@ -15,7 +23,7 @@ export interface Identity {
 
 /** Rejects with auth.unavailable when the stored tokens do not read. */
 export async function openIdentity(config: Config, metadata: Metadata, sealer: Sealer, logger: Logger): Promise<Identity> {
-  const tokens = openTokens(config);
+  const tokens = await openTokens(config, metadata);
   const retain = ({ users }: Snapshot): Promise<void> => tokens.retain(users.map(({ name }) => name));
   await retain(metadata.current().snapshot);
   metadata.watch((snapshot) => {
@@ -26,9 +34,12 @@ export async function openIdentity(config: Config, metadata: Metadata, sealer: S
   return { tokens, authenticator: createAuthenticator({ users, sealer, sessionTtlMs, sessionMaxMs, tokens, oidc: oidcOptions(config) }) };
 }
 
-/** The command line works on the same file. */
-export function openTokens({ stateDirectory, tokenTtlMs, tokenTtlMaxMs }: Config): Tokens {
-  return createTokens(createTokenStore(join(stateDirectory, 'tokens.json')), { ttlMs: tokenTtlMs, ttlMaxMs: tokenTtlMaxMs });
+/** In the metadata database where there is one, so that all nodes know them; the command line works on the same. */
+export async function openTokens(config: Config, metadata: Pick<Metadata, 'shared'>): Promise<Tokens> {
+  const { stateDirectory, tokenTtlMs: ttlMs, tokenTtlMaxMs: ttlMaxMs } = config;
+  const shared = await metadata.shared('tokens');
+  const store = shared === null ? createTokenStore(join(stateDirectory, 'tokens.json')) : createSharedTokenStore(shared);
+  return createTokens(store, { ttlMs, ttlMaxMs });
 }
 
 /** null without TLS. Rejects with config.invalid. */

@@ -8,9 +8,11 @@ import {
   createSingleNode,
   type Fleet,
   type MetadataStore,
+  openSharedDocument,
   PostgresSession,
   type PostgresStore,
   type ScratchStore,
+  type SharedDocument,
   withScratch,
 } from './catalog/index.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
@@ -45,6 +47,8 @@ export interface Metadata extends AsyncDisposable {
   outageMs(): number;
   /** Resolves when every change made so far is in force. */
   settled(): Promise<void>;
+  /** A document that the nodes share; null when this node keeps its own files. */
+  shared(name: string): Promise<SharedDocument | null>;
   /** Calls back with each later snapshot. */
   watch(listener: (snapshot: Snapshot) => void): void;
 }
@@ -68,6 +72,7 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
       pool,
       fleet,
       outageMs: () => session?.outageMs() ?? 0,
+      shared: async (name) => (session === null ? null : openSharedDocument(session, name, config.metadataGraceMs)),
       watch: (listener) => void store.watch(listener),
       [Symbol.asyncDispose]: () => started.dispose(),
     };

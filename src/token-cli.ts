@@ -1,5 +1,7 @@
 /** `sluice token create | list | revoke`: personal access tokens of any user, for whoever may write the state directory. */
-import { readConfig } from './config.ts';
+import type { Tokens } from './auth/index.ts';
+import { openSharedDocument, PostgresSession, type SharedDocument } from './catalog/index.ts';
+import { type Config, readConfig } from './config.ts';
 import { fail } from './errors.ts';
 import { openTokens } from './identity.ts';
 import { type MetadataOptions, openMetadata } from './metadata.ts';
@@ -19,15 +21,13 @@ export async function runTokenCommand(args: readonly string[], options: Metadata
   if (!['create', 'list', 'revoke'].includes(verb) || user === undefined || name.startsWith('-'))
     return fail('config.invalid', `usage:\n${TOKEN_USAGE}`);
   const config = readConfig(flags);
-  const tokens = openTokens(config);
+  await using store = await openStore(config, options);
+  const { tokens } = store;
   switch (verb) {
-    case 'create': {
-      await using metadata = await openMetadata(config, '', options);
-      const known = metadata.current().snapshot.users.some((candidate) => candidate.name === user);
-      if (!known) fail('token.invalid', `there is no user ${user} in users.yaml`);
+    case 'create':
+      await checkUser(config, options, user);
       say((await tokens.create(user, name, lifetimeOf(expires))).token);
       return 0;
-    }
     case 'revoke':
       await tokens.revoke(user, name);
       return 0;
@@ -36,6 +36,21 @@ export async function runTokenCommand(args: readonly string[], options: Metadata
         say(`${record.name}  created ${day(record.createdAtMs)}  expires ${day(record.expiresAtMs)}  used ${day(record.usedAtMs)}`);
       return 0;
   }
+}
+
+/** Without the policy set: a token can be revoked also while that is broken. */
+async function openStore(config: Config, options: MetadataOptions): Promise<AsyncDisposable & { readonly tokens: Tokens }> {
+  const { metadataUrl: url, metadataGraceMs } = config;
+  const session = url === null ? null : await PostgresSession.open({ url, onProblems: options.onProblems ?? (() => {}) });
+  const shared = async (name: string): Promise<SharedDocument | null> =>
+    session === null ? null : openSharedDocument(session, name, metadataGraceMs);
+  return { tokens: await openTokens(config, { shared }), [Symbol.asyncDispose]: async () => session?.[Symbol.asyncDispose]() };
+}
+
+async function checkUser(config: Config, options: MetadataOptions, user: string): Promise<void> {
+  await using metadata = await openMetadata(config, '', options);
+  const known = metadata.current().snapshot.users.some(({ name }) => name === user);
+  if (!known) fail('token.invalid', `there is no user ${user} in users.yaml`);
 }
 
 /** null: as the settings say. */

@@ -9,6 +9,6 @@ export type { ClientCertificate } from './certificates.ts';
 export { isTrustedUrl } from './fetch-json.ts';
 export type { OidcOptions } from './oidc.ts';
 export { hashPassword } from './password.ts';
-export { createTokenStore } from './token-store.ts';
+export { createSharedTokenStore, createTokenStore } from './token-store.ts';
 export type { Tokens } from './tokens.ts';
 export { createTokens } from './tokens.ts';

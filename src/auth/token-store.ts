@@ -1,6 +1,7 @@
 /**
- * Hashes of personal access tokens in one JSON file, shared by the server and the command line: replaced whole, under a lock
- * file, readable by its owner only, and read again whenever it is another file than before. So a revocation is in force at once.
+ * Hashes of personal access tokens. Of one node: a JSON file shared by the server and the command line, replaced whole under a
+ * lock file, readable by its owner only, and read again whenever it is another file than before, so that a revocation is in
+ * force at once. Of a fleet: a document that all nodes follow.
  */
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -19,7 +20,7 @@ export interface TokenRecord {
 }
 
 export interface TokenStore {
-  /** Rejects with auth.unavailable when the file does not read. */
+  /** Rejects with auth.unavailable when they do not read. */
   read(): Promise<readonly TokenRecord[]>;
   /** `change` sees the newest records, and nobody else writes meanwhile. Rejects as `read`, and with what `change` throws. */
   update(change: (records: readonly TokenRecord[]) => readonly TokenRecord[]): Promise<void>;
@@ -38,14 +39,11 @@ const LOCK_STALE_MS = 10_000;
 export function createTokenStore(path: string): TokenStore {
   let loaded: Loaded | null = null;
   let last: Promise<unknown> = Promise.resolve();
-  const read = async (): Promise<readonly TokenRecord[]> => {
-    try {
+  const read = (): Promise<readonly TokenRecord[]> =>
+    orUnavailable(async () => {
       loaded = await load(path, loaded);
       return loaded.records;
-    } catch (error) {
-      throw new SluiceError('auth.unavailable', 'the stored tokens can not be read; try again', error);
-    }
-  };
+    });
   const change = async (apply: (records: readonly TokenRecord[]) => readonly TokenRecord[]): Promise<void> => {
     const lock = await takeLock(`${path}.lock`);
     try {
@@ -70,7 +68,7 @@ export function createTokenStore(path: string): TokenStore {
 async function load(path: string, before: Loaded | null): Promise<Loaded> {
   const version = await versionOf(path);
   if (version === before?.version) return before;
-  return { version, records: version === 'none' ? [] : readRecords(await readFile(path, 'utf8')) };
+  return { version, records: version === 'none' ? [] : readRecords(JSON.parse(await readFile(path, 'utf8'))) };
 }
 
 /** Each write makes a new file, so its inode tells even within one tick of the clock. */
@@ -84,8 +82,34 @@ async function versionOf(path: string): Promise<string> {
   }
 }
 
-function readRecords(text: string): readonly TokenRecord[] {
-  const document: unknown = JSON.parse(text);
+/** What the nodes of a fleet share; `current` throws while it can not be trusted. */
+export interface TokenDocument {
+  current(): unknown;
+  update(change: (content: unknown) => unknown): Promise<void>;
+}
+
+export function createSharedTokenStore(document: TokenDocument): TokenStore {
+  const recordsOf = (content: unknown): readonly TokenRecord[] => (content === null ? [] : readRecords(content));
+  return {
+    read: () => orUnavailable(async () => recordsOf(document.current())),
+    update: (apply) =>
+      document.update((content) => {
+        const records = recordsOf(content);
+        const changed = apply(records);
+        return changed === records ? content : { tokens: changed };
+      }),
+  };
+}
+
+async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new SluiceError('auth.unavailable', 'the stored tokens can not be read; try again', error);
+  }
+}
+
+function readRecords(document: unknown): readonly TokenRecord[] {
   const tokens: unknown = typeof document === 'object' && document !== null && 'tokens' in document ? document.tokens : undefined;
   if (!Array.isArray(tokens) || !tokens.every(isRecord)) throw new Error('not a list of tokens');
   return tokens;

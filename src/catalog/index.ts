@@ -11,5 +11,6 @@ export { PostgresSession } from './postgres-session.ts';
 export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
 export type { ScratchTable } from './scratch-files.ts';
 export { createScratchStore, type ScratchCommit, type ScratchDraft, type ScratchStore } from './scratch-store.ts';
+export { openSharedDocument, type SharedDocument } from './shared-document.ts';
 export type { MetadataStore } from './types.ts';
 export { scratchDirectory, withScratch } from './with-scratch.ts';

@@ -29,6 +29,15 @@ const MIGRATIONS: readonly string[] = [
      running integer NOT NULL,
      heartbeat_at timestamptz NOT NULL DEFAULT now()
    );`,
+  `CREATE TABLE sluice.document (
+     name text PRIMARY KEY,
+     version bigint NOT NULL,
+     content jsonb NOT NULL
+   );
+   CREATE FUNCTION sluice.announce_document() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN PERFORM pg_notify('sluice_change', 'document'); RETURN NULL; END $$;
+   CREATE TRIGGER announce_document AFTER INSERT OR UPDATE ON sluice.document
+     FOR EACH ROW EXECUTE FUNCTION sluice.announce_document();`,
 ];
 
 /** Any number that nothing else in the database takes. */

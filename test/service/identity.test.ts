@@ -11,6 +11,7 @@ import { QUICKSTART_DIRECTORY } from '#src/config.js';
 import { connectFlight, type Failure, type FlightClientOptions, failureOf, type RawClient } from '../support/flight-client.ts';
 import { decode, encode } from '../support/flight-messages.ts';
 import { forgeToken, type Issuer, startIssuer } from '../support/issuer.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
 import { startServerProcess } from '../support/server-process.ts';
 import { makeCertificates, type TestCertificates } from '../support/tls.ts';
@@ -352,6 +353,29 @@ describe('TLS', () => {
       [...(table.getChild('distance') ?? [])].reduce((total: number, value) => total + Number(value), 0);
     expect(sum(encrypted)).toBe(sum(plain));
   });
+});
+
+test('over a shared database a token made on one node counts on the others, and its end too', async () => {
+  await using postgres = await startPostgres();
+  const shared = { SLUICE_METADATA: postgres.url, SLUICE_STATE_DIR: state, SLUICE_CLUSTER_KEY: Buffer.alloc(32, 7).toString('base64') };
+  const env = { ...process.env, ...shared };
+  await run(process.execPath, [MAIN, 'policy', 'push', policies], { env });
+  await using first = await startTestServer(shared);
+  await using second = await startTestServer({ ...shared, SLUICE_STATE_DIR: join(directory, 'second') });
+  const ann = await connect({ user: 'analyst_eu' }, first.port);
+  const [made] = await ann.rowsPrepared('CREATE TOKEN fleet');
+  const byToken = await connect({ authorization: `Bearer ${made?.['token']}` }, second.port);
+  await vi.waitFor(async () => expect(await byToken.rows('SELECT 1 AS x')).toEqual([{ x: 1 }]), { timeout: 10_000, interval: 100 });
+  const session = await connect({ authorization: `Bearer ${await bearerOf(byToken)}` }, second.port);
+  expect(await session.rows('SELECT 1 AS x')).toEqual([{ x: 1 }]);
+  const { stdout } = await run(process.execPath, [MAIN, 'token', 'list', '--user', 'analyst_eu'], { env });
+  expect(stdout).toMatch(/^fleet /);
+  await ann.rowsPrepared('DROP TOKEN fleet');
+  for (const ended of [byToken, session])
+    await vi.waitFor(async () => expect((await failureOf(ended.rows('SELECT 1 AS x'))).status).toBe('UNAUTHENTICATED'), {
+      timeout: 10_000,
+      interval: 100,
+    });
 });
 
 test('no password, token, JSON Web Token or session is in the audit log, the log or the output', async () => {

@@ -1,8 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createTokenStore, type TokenRecord, type TokenStore } from '#src/auth/token-store.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createSharedTokenStore, createTokenStore, type TokenRecord, type TokenStore } from '#src/auth/token-store.js';
 
 let directory: string;
 let path: string;
@@ -87,3 +87,37 @@ test.each(['', 'nonsense', '[]', '{}', '{"tokens":[{"hash":"x"}]}', '{"tokens":[
     expect(await readFile(path, 'utf8')).toBe(text);
   },
 );
+
+describe('of a fleet', () => {
+  const share = (content: unknown = null) => {
+    const state = { content, writes: 0 };
+    const document = {
+      current: () => state.content,
+      update: async (change: (content: unknown) => unknown) => {
+        const changed = change(state.content);
+        if (changed === state.content) return;
+        state.content = JSON.parse(JSON.stringify(changed));
+        state.writes++;
+      },
+    };
+    return { state, document, shared: createSharedTokenStore(document) };
+  };
+
+  test('the document holds the records; a change of nothing writes nothing', async () => {
+    const { state, shared } = share();
+    expect(await shared.read()).toEqual([]);
+    await shared.update(add('a'));
+    await shared.update((records) => records);
+    expect(await shared.read()).toEqual([record('a')]);
+    expect(state).toEqual({ content: { tokens: [record('a')] }, writes: 1 });
+  });
+
+  test('content that does not read, or can not be trusted, refuses all', async () => {
+    await expect(share({ tokens: 'x' }).shared.read()).rejects.toMatchObject({ code: 'auth.unavailable' });
+    const { document, shared } = share();
+    document.current = () => {
+      throw new Error('too old');
+    };
+    await expect(shared.read()).rejects.toMatchObject({ code: 'auth.unavailable' });
+  });
+});
