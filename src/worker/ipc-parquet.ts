@@ -37,6 +37,7 @@ function ask(thread: Worker, stream: Uint8Array, timeoutMs: number, signal: Abor
   return new Promise((resolve, reject) => {
     const fault = (text: string): void => finish({ kind: 'fault', text });
     const finish = (reply: IpcReply): void => {
+      if (signal.aborted) reject(signal.reason);
       clearTimeout(timer);
       thread.off('message', finish).off('error', onError).off('exit', onExit);
       signal.removeEventListener('abort', onAbort);
@@ -45,10 +46,7 @@ function ask(thread: Worker, stream: Uint8Array, timeoutMs: number, signal: Abor
     };
     const onError = (error: unknown): void => fault(String(error));
     const onExit = (): void => fault('the thread ended');
-    const onAbort = (): void => {
-      fault('cancelled');
-      reject(signal.reason);
-    };
+    const onAbort = (): void => fault('cancelled');
     const timer = setTimeout(() => fault(`no answer within ${timeoutMs} ms`), timeoutMs);
     thread.on('message', finish).on('error', onError).on('exit', onExit);
     signal.addEventListener('abort', onAbort, { once: true });
