@@ -68,7 +68,7 @@ const CALLERS_FAULTS: readonly string[] = [
   'ABORTED',
   'CANCELLED',
 ];
-const INSIDE =
+export const INSIDE: RegExp =
   /\n\s+at |node_modules|dist\/|\/home|\/tmp|\/root|\/work|__source|undefined|\[object|cannot read prop|is not a function|RangeError|TypeError|flatbuffer|protobufjs|index out of range|duckdb/i;
 
 /** A fault of the caller, said in words, without the server's inside. */

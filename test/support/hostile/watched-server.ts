@@ -3,7 +3,7 @@
  * Nothing here depends on the speed of the machine. Linux.
  */
 import { createReadStream, readdirSync, readFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
@@ -11,6 +11,7 @@ import { expect, vi } from 'vitest';
 import { connectFlight, type RawClient } from '../flight-client.ts';
 import { type AuditRecord, STATE_DIRECTORY } from '../server.ts';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
+import { TESTBED } from '../testbed.mjs';
 
 export interface WatchedServer extends ServerProcess {
   /** Records since the start of this server. */
@@ -24,15 +25,12 @@ export interface WatchedServer extends ServerProcess {
 }
 
 export async function startWatchedServer(settings: Readonly<Record<string, string>>): Promise<WatchedServer> {
-  const auditFile = join(STATE_DIRECTORY, 'audit.jsonl');
-  const before = await stat(auditFile).then(
-    ({ size }) => size,
-    () => 0,
-  );
-  const process = await startServerProcess(settings);
+  const state = await freshState();
+  const auditFile = join(state, 'audit.jsonl');
+  const process = await startServerProcess({ SLUICE_STATE_DIR: state, ...settings });
   const faults = watchLog(process);
   const audit = async (): Promise<readonly AuditRecord[]> => {
-    const lines = await text(createReadStream(auditFile, { start: before }));
+    const lines = await text(createReadStream(auditFile));
     return lines
       .split('\n')
       .filter((line) => line !== '')
@@ -40,7 +38,10 @@ export async function startWatchedServer(settings: Readonly<Record<string, strin
   };
   return {
     ...process,
-    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await process[Symbol.asyncDispose]();
+      await rm(state, { recursive: true, force: true });
+    },
     audit,
     faults: () => faults,
     holds: () => held(process.child.pid),
@@ -52,6 +53,15 @@ export async function startWatchedServer(settings: Readonly<Record<string, strin
       if (ids.length > 0) await expectAudited(audit, ids);
     },
   };
+}
+
+/** A state directory of its own, for what clients store, with the demo data that all tests share. */
+async function freshState(): Promise<string> {
+  const demo = join(STATE_DIRECTORY, 'demo');
+  await mkdir(demo, { recursive: true });
+  const state = await mkdtemp(join(TESTBED, 'hostile-'));
+  await symlink(demo, join(state, 'demo'));
+  return state;
 }
 
 function watchLog({ child }: ServerProcess): readonly string[] {
@@ -84,14 +94,19 @@ async function expectAudited(audit: WatchedServer['audit'], ids: readonly string
 }
 
 /** Waits until the server holds no more than before the attack: closing takes a moment. */
-export async function expectNothingLeft(server: WatchedServer, before: ReturnType<WatchedServer['holds']>, slack = 4): Promise<void> {
+export async function expectNothingLeft(
+  server: WatchedServer,
+  before: ReturnType<WatchedServer['holds']>,
+  slack: number,
+  patienceMs = 20_000,
+): Promise<void> {
   await vi.waitFor(
     () => {
       const { threads, files } = server.holds();
       expect(threads, 'threads').toBeLessThanOrEqual(before.threads + slack);
       expect(files, 'open files and sockets').toBeLessThanOrEqual(before.files + slack);
     },
-    { timeout: 20_000, interval: 250 },
+    { timeout: patienceMs, interval: 250 },
   );
 }
 
