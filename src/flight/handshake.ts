@@ -30,7 +30,11 @@ export async function credentialOf(
 /** Answers a Handshake: the token travels in the headers, and in a message for clients that sent one with content. */
 export async function answerHandshake(rpc: Rpc): Promise<void> {
   for await (const message of rpc.messages()) {
-    if (decodeHandshake(message).length > 0) await rpc.send(encodeHandshake(Buffer.from(rpc.bearer)));
+    if (decodeHandshake(message).length > 0) {
+      const token = Buffer.from(rpc.bearer);
+      rpc.setHeader('auth-token-bin', token);
+      await rpc.send(encodeHandshake(token));
+    }
     return;
   }
 }

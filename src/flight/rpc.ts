@@ -21,8 +21,8 @@ export interface Rpc {
   request(): Promise<Uint8Array>;
   /** Every request message, the first included; the next is read when it is asked for. */
   messages(): AsyncIterable<Uint8Array>;
-  /** Adds a response header; part of the trailers when nothing was sent before the end. */
-  setHeader(name: string, value: string): void;
+  /** Adds a response header; part of the trailers when nothing was sent before the end. Bytes for names that end in `-bin`. */
+  setHeader(name: string, value: string | Buffer): void;
   setTrailer(name: string, value: string): void;
   /** Sends one protobuf message. */
   send(message: Uint8Array): Promise<void>;

@@ -252,6 +252,8 @@ describe('guessing', () => {
 });
 
 describe('the first authentication of Flight', () => {
+  /** What the last answer's `auth-token-bin` said. */
+  let shown: string | undefined;
   const handshake = (username: string, password: string): Promise<string> =>
     new Promise((resolve, reject) => {
       const client = connect({});
@@ -259,6 +261,9 @@ describe('the first authentication of Flight', () => {
       const identity = (bytes: Buffer): Buffer => bytes;
       client.then(({ grpc }) => {
         const call = grpc.makeBidiStreamRequest('/arrow.flight.protocol.FlightService/Handshake', identity, identity, new Metadata());
+        call.on('metadata', (headers: Metadata) => {
+          shown = headers.get('auth-token-bin')[0]?.toString();
+        });
         call.on('data', (message: Buffer) =>
           resolve(Buffer.from(decode<{ payload: Uint8Array }>('HandshakeResponse', message).payload).toString()),
         );
@@ -268,8 +273,9 @@ describe('the first authentication of Flight', () => {
       }, reject);
     });
 
-  test('user and password in the payload give a token in the payload, good as auth-token-bin', async () => {
+  test('user and password in the payload give a token in the payload and in a header, good as auth-token-bin', async () => {
     const token = await handshake('analyst_eu', 'analyst_eu-demo');
+    expect(shown).toBe(token);
     const client = await connect({});
     const metadata = new Metadata();
     metadata.set('auth-token-bin', Buffer.from(token));
