@@ -247,7 +247,9 @@ export type Command =
   | { readonly kind: 'dropTable'; readonly table: TableName; readonly ifExists: boolean }
   | { readonly kind: 'createToken'; readonly name: string; readonly ttlMs: number | null }
   | { readonly kind: 'dropToken'; readonly name: string }
-  | { readonly kind: 'showTokens' };
+  | { readonly kind: 'showTokens' }
+  /** What clients send around their statements; nothing happens. */
+  | { readonly kind: 'none' };
 
 /** One unit of work for one worker. */
 export type Task =

@@ -8,6 +8,7 @@ import { createScratchStore, type ScratchStore, scratchDirectory } from './catal
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
 import { announcement, locationOf, openProxy, type PlannerProxy, placeOn } from './fleet.ts';
+import { duckdbVersion } from './engine/index.ts';
 import { createFlightServer, type FlightServer, sqlMethods, type TlsCredentials, workerMethods } from './flight/index.ts';
 import { openIdentity, openTls } from './identity.ts';
 import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts';
@@ -136,7 +137,8 @@ async function openFlight(config: Config, parts: Parts, location: () => string):
     worker,
     ...(proxy === null ? {} : { redeem: proxy.redeem }),
     sealer,
-    version: VERSION,
+    // Client libraries choose their dialect by it.
+    version: `duckdb ${duckdbVersion()} (Sluice ${VERSION})`,
     preparedTtlMs: config.sessionTtlMs,
     statementBytesMax: config.sqlBytesMax,
     sessionIdleMs: config.sessionOptionsTtlMs,

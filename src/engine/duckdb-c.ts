@@ -159,6 +159,9 @@ export const api: {
   free: bind('duckdb_free', 'void', H),
 };
 
+/** `v` and three numbers. */
+export const duckdbVersion: () => string = bind('duckdb_library_version', 'str');
+
 /** Native memory to native memory. */
 export const copyNative: (to: Address, from: Address, bytes: number) => void = libc.func('memcpy', 'void', [H, H, 'size_t']);
 /** Native memory into a JS buffer. */

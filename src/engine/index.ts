@@ -4,6 +4,7 @@
  * Rejects with SluiceError; DuckDB's own text is only ever in `cause`, except for binding and syntax errors.
  */
 export { createAnalyzer } from './analyzer.ts';
+export { duckdbVersion } from './duckdb-c.ts';
 export { createEngine } from './engine.ts';
 export { runTrustedScript } from './trusted-script.ts';
 export type {

@@ -1,14 +1,15 @@
 /** Any statement → a draft. */
 import { fail } from '../errors.ts';
+import { asQuery, isWithoutEffect } from './client-statements.ts';
 import { type Draft, type DraftOptions, type DraftRequest, defaultSchemaOf, type Query } from './draft.ts';
 import { draftCommand } from './draft-command.ts';
 import { draftExplain } from './draft-explain.ts';
 import { draftQuery } from './draft-query.ts';
-import { showTables } from './information-schema.ts';
 import { readStatement, type Statement, sameButQuery } from './statement.ts';
 
 export function statementOf(sql: string, { policy: { snapshot }, options }: DraftRequest): Statement {
-  return readStatement(showTables(sql) ?? sql, snapshot, defaultSchemaOf(snapshot, options.schema));
+  if (isWithoutEffect(sql)) return { kind: 'command', command: { kind: 'none' }, query: null };
+  return readStatement(asQuery(sql) ?? sql, snapshot, defaultSchemaOf(snapshot, options.schema));
 }
 
 /** `texts`: the statement with constants in place of its parameters, one per execution; without parameters the statement itself. */

@@ -201,9 +201,3 @@ export function sessionMacros(
     answers.push({ name: constraints.name, body: (catalog) => `TABLE SELECT * FROM ${baseName(constraints, catalog)}` });
   return answers.filter(({ name }) => functions.has(name));
 }
-
-/** `SHOW TABLES` as the query it stands for, or null. */
-export function showTables(sql: string): string | null {
-  if (!/^\s*show\s+tables\s*;?\s*$/i.test(sql)) return null;
-  return `SELECT table_name AS name FROM ${INFORMATION_SCHEMA}.tables WHERE table_schema = current_schema() ORDER BY 1`;
-}

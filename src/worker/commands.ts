@@ -28,6 +28,8 @@ export function createCommandRunner(ports: CommandPorts): CommandRunner {
         return insert(command, call, ports);
       case 'dropTable':
         return dropTable(command, call, ports);
+      case 'none':
+        return Promise.resolve({ count: 0 });
       default:
         return ports.runTokenCommand(command, call.principal);
     }

@@ -142,13 +142,13 @@ describe('SQLAlchemy 2 over ADBC', () => {
     expect(seen['tables']).toEqual(['customers', 'flights', 'orders', 'products']);
     expect(seen['views']).toEqual(['customer_orders']);
     expect(seen['columns']).toEqual([
-      ['customer_id', 'BigInteger'],
-      ['name', 'String'],
-      ['email', 'String'],
-      ['phone', 'String'],
-      ['ssn', 'String'],
-      ['birth_date', 'Date'],
-      ['region', 'String'],
+      ['customer_id', 'BIGINT'],
+      ['name', 'VARCHAR'],
+      ['email', 'VARCHAR'],
+      ['phone', 'VARCHAR'],
+      ['ssn', 'VARCHAR'],
+      ['birth_date', 'DATE'],
+      ['region', 'VARCHAR'],
     ]);
     expect(seen['has']).toEqual([true, false]);
   });
