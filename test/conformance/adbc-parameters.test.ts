@@ -187,8 +187,8 @@ describe('one prepared statement', () => {
     expect(ids).toEqual(ids.toSorted((a, b) => a - b));
   });
 
-  test('executemany of a query runs each', shows('ADBC', 'rows of parameters'), async () => {
-    await python.call('adbc_executemany', options('steward', { sql, rows: '[(1,), (2,)]' }));
+  test('executemany is for updates, and says so', shows('ADBC', 'errors in words'), async () => {
+    await expect(python.call('adbc_executemany', options('steward', { sql, rows: '[(1,), (2,)]' }))).rejects.toThrow(/is a query/);
   });
 });
 

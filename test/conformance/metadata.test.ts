@@ -120,7 +120,7 @@ describe('ADBC', () => {
   test('get_objects with a column filter', shows('ADBC', 'catalogs and tables'), async () => {
     const catalogs = await python.call<readonly AdbcCatalog[]>(
       'adbc_objects',
-      options('analyst_eu', { depth: 'columns', column_name_filter: '%\\_date', table_name_filter: 'customers' }),
+      options('analyst_eu', { depth: 'columns', column_name_filter: '%_date', table_name_filter: 'customers' }),
     );
     const tables = catalogs.flatMap(({ catalog_db_schemas }) => catalog_db_schemas).flatMap(({ db_schema_tables }) => db_schema_tables);
     expect(columnsOf(tables, 'customers')).toEqual(['birth_date']);

@@ -1,9 +1,13 @@
 /** Spark reads through its JDBC source and the Flight SQL JDBC driver. Its session takes seconds to start: one for all tests. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { demoUser, PythonClients, type SparkAnswer, SparkClient } from '../support/clients.ts';
 import { shows } from '../support/protocol.ts';
 import { QUICKSTART_SETTINGS, type QuickstartUser, quickstartAnswers } from '../support/quickstart.ts';
 import { type AuditRecord, startTestServer, type TestServer } from '../support/server.ts';
+import { makeCertificates } from '../support/tls.ts';
 
 const python = new PythonClients();
 const spark = new SparkClient();
@@ -82,3 +86,17 @@ test(
     expect(actual.columns.map(([, type]) => type)).toEqual(['bigint', 'decimal(10,2)', 'date', 'string']);
   },
 );
+
+test('over TLS', shows('Spark', 'TLS'), async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-spark-'));
+  const { serverCertificateFile, serverKeyFile } = await makeCertificates(directory);
+  await using secure = await startTestServer({
+    ...QUICKSTART_SETTINGS,
+    SLUICE_TLS_CERT: serverCertificateFile,
+    SLUICE_TLS_KEY: serverKeyFile,
+  });
+  const address = `jdbc:arrow-flight-sql://127.0.0.1:${secure.port}?useEncryption=true&disableCertificateVerification=true`;
+  const sql = 'SELECT count(*) AS n FROM demo.customers';
+  await expectRows(await read('analyst_eu', { url: address, query: sql }), 'analyst_eu', sql);
+  await rm(directory, { recursive: true });
+});

@@ -1,4 +1,4 @@
-/** The quickstart's policy directory, edited: scratch tables, declared keys, a client certificate. The demo data is the same. */
+/** The quickstart's policy directory, edited; the demo data is the same. */
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,14 +25,3 @@ export async function editQuickstart(edits: Readonly<Record<string, readonly (re
   }
   return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
 }
-
-/** Analysts and the steward may make tables of their own. */
-export const SCRATCH_EDITS: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
-  'catalog.yaml': [['defaultSchema: demo\n', 'defaultSchema: demo\nscratch: { schema: scratch }\n']],
-  'policy.csv': [
-    [
-      '\n# g, member, role',
-      '\np, steward, scratch.*, create, allow, steward-creates\np, analyst, scratch.*, create, allow, analyst-creates\n\n# g, member, role',
-    ],
-  ],
-};

@@ -72,7 +72,8 @@ final class Metadata {
     if (method.equals("supportsTransactionIsolationLevel"))
       return new int[] {Connection.TRANSACTION_NONE, Connection.TRANSACTION_READ_COMMITTED, Connection.TRANSACTION_SERIALIZABLE};
     if (method.equals("supportsConvert")) return new int[] {java.sql.Types.INTEGER, java.sql.Types.VARCHAR, java.sql.Types.DATE};
-    return new int[] {ResultSet.TYPE_FORWARD_ONLY};
+    // The driver has no answer of its own for holdability.
+    return method.equals("supportsResultSetHoldability") ? new int[0] : new int[] {ResultSet.TYPE_FORWARD_ONLY};
   }
 
   private static Object[] arguments(int count, int level) {

@@ -1,4 +1,5 @@
 """flightsql-dbapi: its own DB-API, its Flight SQL client, and SQLAlchemy 1.4 on top."""
+import flightsql.sqlalchemy  # noqa: F401 - registers datafusion+flightsql
 import sqlalchemy
 from flightsql import FlightSQLClient, TableRef, connect
 from sqlalchemy import column, func, inspect, select, table, text
@@ -86,7 +87,7 @@ def alchemy_inspect(c):
         return {
             "schemas": inspector.get_schema_names(),
             "tables": inspector.get_table_names("demo"),
-            "columns": [[found["name"], found["type"].__name__] for found in inspector.get_columns("customers", "demo")],
+            "columns": [[found["name"], str(found["type"])] for found in inspector.get_columns("customers", "demo")],
             "has": [inspector.has_table("orders", "demo"), inspector.has_table("nothing", "demo")],
             "key": plain(inspector.get_pk_constraint("customers", "demo")),
         }
