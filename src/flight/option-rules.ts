@@ -21,7 +21,11 @@ export const SLUICE_OPTIONS: OptionRules = {
     const kept = value === null ? '' : acceptedValue(name, value, catalog);
     return kept === undefined ? 'invalidValue' : { kept };
   },
-  tell: (kept, { catalogName }) => ({ catalog: catalogName, ...kept }),
+  tell: (kept, { catalogName, defaultSchema }) => ({
+    catalog: catalogName,
+    ...(defaultSchema === undefined ? {} : { schema: defaultSchema }),
+    ...kept,
+  }),
 };
 
 /** The value as it is kept; undefined when it can not be. A hidden schema is like a missing one. */

@@ -55,6 +55,8 @@ export interface Prepared {
 /** What one principal may see of the catalog. */
 export interface VisibleCatalog {
   readonly catalogName: string;
+  /** Where names without a schema are looked for; left out where the principal sees nothing in it. */
+  readonly defaultSchema?: string;
   readonly tables: readonly VisibleTable[];
 }
 

@@ -20,7 +20,12 @@ export function createVisibleCatalogs(analyzer: Analyzer): (policy: Policy, prin
     const rights = await policy.forPrincipal(principal);
     const visible = snapshot.datasets.filter((dataset) => rights.mayDescribe(dataset) && dataset.columns.length > 0);
     const tables = await Promise.all(visible.map(async (dataset) => toTable(dataset, rights, await schemaOf(snapshot, dataset), snapshot)));
-    return { catalogName: snapshot.catalogName, tables: tables.sort((a, b) => compare(a.schema, b.schema) || compare(a.name, b.name)) };
+    const { catalogName, defaultSchema } = snapshot;
+    return {
+      catalogName,
+      ...(visible.some(({ schema }) => schema === defaultSchema) ? { defaultSchema } : {}),
+      tables: tables.sort((a, b) => compare(a.schema, b.schema) || compare(a.name, b.name)),
+    };
   };
 }
 

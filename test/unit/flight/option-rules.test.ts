@@ -38,5 +38,7 @@ test.each([
 
 test('the catalog is told also when nobody has set it', () => {
   expect(SLUICE_OPTIONS.tell({}, catalog)).toEqual({ catalog: 'sluice' });
+  expect(SLUICE_OPTIONS.tell({}, { ...catalog, defaultSchema: 'main' })).toEqual({ catalog: 'sluice', schema: 'main' });
+  expect(SLUICE_OPTIONS.tell({ schema: 'Demo' }, { ...catalog, defaultSchema: 'main' })).toEqual({ catalog: 'sluice', schema: 'Demo' });
   expect(SLUICE_OPTIONS.tell({ schema: 'Demo', catalog: 'sluice' }, catalog)).toEqual({ catalog: 'sluice', schema: 'Demo' });
 });
