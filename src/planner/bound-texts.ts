@@ -1,16 +1,8 @@
 /** Bound parameter rows → the statement's texts, one per row, with typed constants in the parameters' places. */
 import { tableFromIPC } from 'apache-arrow';
 import { fail, SluiceError } from '../errors.ts';
-import {
-  type Literal,
-  literalOf,
-  type Parameters,
-  readValue,
-  sampleOf,
-  UnreadableValue,
-  type ValueBudget,
-  withLiterals,
-} from '../sql/index.ts';
+import { type Literal, literalOf, type Parameters, sampleOf, UnreadableValue, withLiterals } from '../sql/index.ts';
+import { readValue, type ValueBudget } from './arrow-value.ts';
 import type { DraftOptions } from './draft.ts';
 
 /** Values of one bind, nested ones too. */
@@ -80,7 +72,7 @@ async function ask(conditions: readonly Condition[], analyzer: DraftOptions['ana
 }
 
 function readRows(ipc: Uint8Array, types: readonly string[]): readonly (readonly Literal[])[] {
-  const budget: ValueBudget = { left: VALUES_MAX };
+  const budget: ValueBudget = { values: VALUES_MAX, bytes: TEXTS_MAX };
   const read: (readonly Literal[])[] = [];
   // A copy starts at an aligned address, which the reader of unions needs.
   for (const { data, numRows } of tableFromIPC(new Uint8Array(ipc)).batches) {

@@ -3,12 +3,11 @@
  * Pure: no engine, no I/O, no third-party parser. Never makes a user's SQL from an AST. Sizes in bytes, places as UTF-8 byte offsets.
  * Errors: sql.empty, sql.limit, sql.refused, dataset.unknown for users; policy.invalid for stewards.
  */
-export { readValue, UnreadableValue, type ValueBudget } from './arrow-value.ts';
 export { type CommandNames, type ParsedCommand, parseCommand } from './command.ts';
 export { type FunctionFacts, functionAllowList } from './functions.ts';
 export { type GatedStatement, gateStatement } from './gate.ts';
 export { checkText, DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
-export { type Literal, literalOf, sampleOf } from './literals.ts';
+export { type Literal, literalOf, sampleOf, UnreadableValue, type Value } from './literals.ts';
 export { supportsMask } from './masks.ts';
 export {
   findParameters,
@@ -25,9 +24,9 @@ export {
   buildPlanCatalog,
   INFORMATION_SCHEMA,
   type Macro,
-  parquetPattern,
   type PlanCatalogInput,
   type PlanEntry,
+  parquetPattern,
   sourceRelation,
 } from './plan-catalog.ts';
 export { toPredicate } from './predicate.ts';

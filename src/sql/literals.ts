@@ -1,8 +1,21 @@
 /** Plain values as SQL constants: own quoting, typed by casts. */
-import type { Value } from './arrow-value.ts';
-import { UnreadableValue } from './arrow-value.ts';
 import { hasControl, hasLoneSurrogate } from './limits.ts';
 import { identifier, typeText } from './quote.ts';
+
+export type Value =
+  | { readonly kind: 'null' }
+  | { readonly kind: 'boolean'; readonly value: boolean }
+  /** Decimal digits, perhaps with a point or an exponent. */
+  | { readonly kind: 'number'; readonly text: string; readonly type: string }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** What has a type of its own and is written as a text: dates, times, intervals, floats that are not finite. */
+  | { readonly kind: 'written'; readonly text: string; readonly type: string }
+  | { readonly kind: 'list'; readonly items: readonly Value[] }
+  | { readonly kind: 'struct'; readonly members: readonly (readonly [name: string, value: Value])[] };
+
+/** Why a cell has no plain value, for the client. */
+export class UnreadableValue extends Error {}
 
 export interface Literal {
   /** A constant of the asked type. */

@@ -13,6 +13,7 @@ import {
   Int8,
   Int32,
   Int64,
+  LargeUtf8,
   List,
   makeData,
   Null,
@@ -26,6 +27,7 @@ import {
   TimestampNanosecond,
   Uint64,
   Utf8,
+  Utf8View,
   Vector,
   vectorFromArray,
 } from 'apache-arrow';
@@ -151,6 +153,8 @@ describe('bound values', () => {
     ['a duration', column([1500n], new DurationMillisecond()), 'SELECT ?::INTERVAL', "CAST('1500000 microseconds' AS INTERVAL)"],
     ['a time', column([1_000_001n], new TimeMicrosecond()), 'SELECT ?::TIME', "CAST('00:00:01.000001' AS TIME)"],
     ['a dictionary', column(['x', 'y'], new Dictionary(new Utf8(), new Int32())).slice(0, 1), 'SELECT ?', "CAST('x' AS VARCHAR)"],
+    ['a view', column(['long enough to stand outside'], new Utf8View()), 'SELECT ?', "CAST('long enough to stand outside' AS VARCHAR)"],
+    ['a large text', column(['x'], new LargeUtf8()), 'SELECT ?', "CAST('x' AS VARCHAR)"],
     ['a list', column([[1, null]], new List(new Field('item', new Int32(), true))), 'SELECT ?::INTEGER[]', 'CAST([1, NULL] AS INTEGER[])'],
     [
       'a struct',

@@ -1,32 +1,22 @@
 /** One cell of an Arrow table as a plain value, exact to the last digit. Nothing here comes from this server: every type a client may send is met. */
 import { type Data, DataType, DateUnit, IntervalUnit, type TimeUnit, Vector } from 'apache-arrow';
-
-export type Value =
-  | { readonly kind: 'null' }
-  | { readonly kind: 'boolean'; readonly value: boolean }
-  /** Decimal digits, perhaps with a point or an exponent. */
-  | { readonly kind: 'number'; readonly text: string; readonly type: string }
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  /** What has a type of its own and is written as a text: dates, times, intervals, floats that are not finite. */
-  | { readonly kind: 'written'; readonly text: string; readonly type: string }
-  | { readonly kind: 'list'; readonly items: readonly Value[] }
-  | { readonly kind: 'struct'; readonly members: readonly (readonly [name: string, value: Value])[] };
-
-/** Why a cell has no plain value, for the client. */
-export class UnreadableValue extends Error {}
+import { UnreadableValue, type Value } from '../sql/index.ts';
 
 const NULL: Value = { kind: 'null' };
 
-/** How many more values may be read: nested ones of no bytes could be any number. */
+/** How much more may be read: a few bytes can stand for any number of nested NULLs, or for one long text many times over. */
 export interface ValueBudget {
-  left: number;
+  values: number;
+  /** Of texts as characters. */
+  bytes: number;
 }
+
+const TOO_MUCH = 'too much was bound; send fewer rows at a time';
 
 /** Throws UnreadableValue. `data` comes from an IPC stream, so that nothing in it is sliced. */
 export function readValue(data: Data, row: number, budget: ValueBudget): Value {
   const { type } = data;
-  if (--budget.left < 0) throw new UnreadableValue('too many values were bound; send fewer rows at a time');
+  if (--budget.values < 0) throw new UnreadableValue(TOO_MUCH);
   if (DataType.isNull(type)) return NULL;
   if (DataType.isUnion(type)) return readUnion(data, row, budget);
   if (!data.getValid(row)) return NULL;
@@ -35,10 +25,10 @@ export function readValue(data: Data, row: number, budget: ValueBudget): Value {
     return readList(data, Number(at(data.valueOffsets, row)), Number(at(data.valueOffsets, row + 1)), budget);
   if (DataType.isFixedSizeList(type)) return readList(data, row * type.listSize, (row + 1) * type.listSize, budget);
   if (DataType.isStruct(type)) return readStruct(data, row, budget);
-  return readTime(data, row) ?? readPlain(data, row);
+  return readTime(data, row) ?? readPlain(data, row, budget);
 }
 
-function readPlain(data: Data, row: number): Value {
+function readPlain(data: Data, row: number, budget: ValueBudget): Value {
   const { type } = data;
   if (DataType.isInt(type))
     return { kind: 'number', text: String(at(data.values, row)), type: `${type.isSigned ? '' : 'U'}${INTEGERS[type.bitWidth]}` };
@@ -46,6 +36,8 @@ function readPlain(data: Data, row: number): Value {
   const value: unknown = new Vector([data]).get(row);
   if (DataType.isFloat(type) && typeof value === 'number') return readFloat(value);
   if (typeof value === 'boolean') return { kind: 'boolean', value };
+  if (typeof value === 'string' || value instanceof Uint8Array) budget.bytes -= value.length;
+  if (budget.bytes < 0) throw new UnreadableValue(TOO_MUCH);
   if (typeof value === 'string') return { kind: 'text', text: value };
   if (value instanceof Uint8Array) return { kind: 'bytes', bytes: value };
   throw new UnreadableValue(`values of the Arrow type ${type} can not be bound`);
@@ -93,7 +85,7 @@ function readDictionary(data: Data, row: number, budget: ValueBudget): Value {
 function readList(data: Data, from: number, to: number, budget: ValueBudget): Value {
   const [child] = data.children;
   if (child === undefined || from < 0 || to > child.length) throw new UnreadableValue('a list is longer than its values');
-  if (to - from > budget.left) throw new UnreadableValue('too many values were bound; send fewer rows at a time');
+  if (to - from > budget.values) throw new UnreadableValue(TOO_MUCH);
   return { kind: 'list', items: Array.from({ length: Math.max(0, to - from) }, (_, i) => readValue(child, from + i, budget)) };
 }
 
