@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Answer, demoUser, PythonClients } from '../support/clients.ts';
+import { type Answer, demoUser, JdbcClient, PythonClients } from '../support/clients.ts';
 import { writePolicySet } from '../support/policy-set.mjs';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -127,6 +127,21 @@ describe('shares', () => {
     },
     60_000,
   );
+
+  test('JDBC reads its four endpoints in any order', async () => {
+    const jdbc = new JdbcClient();
+    try {
+      await jdbc.connect(sluice.port, demoUser('limited'));
+      const sql = 'SELECT id, text FROM demo.events WHERE id % 500 = 0';
+      const { rows } = await jdbc.statement(sql);
+      const one = await pyarrow(sql, 'limited');
+      const sorted = (list: readonly (readonly unknown[])[]): readonly string[] => list.map((row) => row.join(' ')).sort();
+      expect(one.rows.length).toBeGreaterThan(100);
+      expect(sorted(rows)).toEqual(sorted(one.rows));
+    } finally {
+      await jdbc[Symbol.asyncDispose]();
+    }
+  }, 60_000);
 
   test('what is more than a scan stays whole', async () => {
     const sql = 'SELECT kind, count(*) AS n FROM demo.events GROUP BY kind ORDER BY kind';

@@ -1,3 +1,4 @@
+import { tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { QueryTask } from '#src/model.js';
 import { compilePolicy } from '#src/policy/index.js';
@@ -132,6 +133,21 @@ describe('tables', () => {
       );
       expect(text).not.toMatch(/vault|salary|secret|__|p_[0-9a-f]{8}|nowhere|memory|system/);
     }
+  });
+});
+
+describe('statements around', () => {
+  it.each(['begin', 'commit', 'rollback', "SET timezone = 'UTC'"])('%s does nothing, as a query and as an update', async (sql) => {
+    const { tickets } = await fixture.planner.plan({ principal: ana, sql, options: OPTIONS });
+    expect(fixture.open(tickets[0]).task).toEqual({ kind: 'command', command: { kind: 'none' }, query: null });
+    expect((await fixture.planner.prepare({ principal: ana, sql, options: OPTIONS })).schema).toBeNull();
+  });
+
+  it('EXPLAIN POLICY takes its tables for readable', async () => {
+    const sql = 'EXPLAIN POLICY SELECT table_name FROM information_schema.tables';
+    const { task } = fixture.open((await fixture.planner.plan({ principal: ana, sql, options: OPTIONS })).tickets[0]);
+    const [row] = task.kind === 'inline' ? tableFromIPC(task.ipc).toArray() : [];
+    expect([row?.['dataset'], row?.['decision'], row?.['path']]).toEqual(['information_schema.tables', 'allow', 'plain']);
   });
 });
 
