@@ -9,6 +9,7 @@ import { connectFlight, failureOf, type RawClient } from '../support/flight-clie
 import { encodeAny } from '../support/flight-messages.ts';
 import { update } from '../support/put.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
+import { startServerProcess } from '../support/server-process.ts';
 
 let policies: string;
 let scratch: string;
@@ -420,6 +421,26 @@ test('a cancelled statement leaves nothing', async () => {
   await vi.waitFor(() => expect(readdirSync(scratch).some((name) => name.startsWith('.new-'))).toBe(false), { timeout: 5000 });
   expect(await ownTables(eu)).toEqual([]);
 });
+
+test('a process that is killed while it writes leaves the tables as they were', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-scratch-'));
+  const query = 'CREATE OR REPLACE TABLE scratch.a AS SELECT count(*) AS n FROM range(100000000) a, range(1000000) b';
+  const victim = await startServerProcess({ SLUICE_SCRATCH_DIR: directory });
+  const client = await connectFlight({ port: victim.port, user: 'analyst_eu' });
+  await update(client, 'CREATE TABLE scratch.a AS SELECT 1 AS x');
+  const lost = failureOf(update(client, query));
+  await vi.waitFor(() => expect(readdirSync(directory).some((name) => name.startsWith('.new-'))).toBe(true), { timeout: 10_000 });
+  victim.child.kill('SIGKILL');
+  expect((await lost).status).not.toBe('OK');
+  client.close();
+  const next = await startTestServer({ SLUICE_SCRATCH_DIR: directory });
+  const reader = await connectFlight({ port: next.port, user: 'analyst_eu' });
+  expect(await reader.rows('FROM scratch.a')).toEqual([{ x: 1 }]);
+  expect(readdirSync(directory)).toHaveLength(1);
+  reader.close();
+  await next[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+}, 60_000);
 
 test('tables are there after a restart', async () => {
   await update(eu, 'CREATE TABLE scratch.a AS SELECT email FROM demo.customers');

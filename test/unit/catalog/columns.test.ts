@@ -65,6 +65,7 @@ test('the source is asked once per shape, and again after a failure', async () =
   const catalog = (path: string): CatalogDraft => ({
     name: 'lab',
     defaultSchema: 'demo',
+    scratchSchema: null,
     tags: new Set(),
     connections: [],
     datasets: [draft([], path)],
@@ -88,6 +89,7 @@ test('nothing is asked when all is declared', async () => {
   await new ColumnCache(resolve).of({
     name: 'lab',
     defaultSchema: 'demo',
+    scratchSchema: null,
     tags: new Set(),
     connections: [],
     datasets: [draft([declare('id', 'BIGINT')])],

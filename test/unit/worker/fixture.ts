@@ -2,12 +2,12 @@
 import { Field, Int64, Message, Schema } from 'apache-arrow';
 import type { Engine } from '#src/engine/index.js';
 import { type BatchSource, PLAIN_FORM, type Principal, type QueryTask } from '#src/model.js';
-import { createSealer, encodeTicket, type Ticket } from '#src/wire/index.js';
+import { createSealer, encodeTicket, type Sealer, type Ticket } from '#src/wire/index.js';
 import type { PolicyInForce } from '#src/worker/index.js';
 
 export const ADA: Principal = { subject: 'ada', groups: [], attributes: {} };
 export const EVE: Principal = { subject: 'eve', groups: [], attributes: {} };
-export const SEALER = createSealer([{ id: '1', key: new Uint8Array(32).fill(7) }]);
+export const SEALER: Sealer = createSealer([{ id: '1', key: new Uint8Array(32).fill(7) }]);
 
 export const QUERY: QueryTask = {
   kind: 'query',
