@@ -11,6 +11,8 @@ import { finished } from 'node:stream/promises';
 /** What a request turned out to be; parts are added as they become known. */
 export interface AuditFacts {
   readonly principal?: string;
+  /** How the principal came in: `password`, `token`, `certificate` or `oidc`. */
+  readonly via?: string;
   /** Flight SQL command or action, e.g. `CommandGetTables`. */
   readonly command?: string;
   readonly statement?: string;

@@ -91,7 +91,8 @@ async function authenticate(flow: Flow, authenticator: Authenticator): Promise<A
   if (edge.draining()) fail('server.unavailable', 'the server is shutting down; use another one, or try again later');
   const authorization = await credentialOf(method, call.metadata, reader, lifetime);
   const known = await authenticator.authenticate({ authorization, certificate: clientCertificateOf(call), peer: call.getPeer() });
-  audit.add({ principal: known.principal.subject });
+  const { subject, via } = known.principal;
+  audit.add({ principal: subject, ...(via === undefined ? {} : { via }) });
   // On every response: clients pick it up, renew it from there and take it to the next connection.
   headers.set('authorization', `Bearer ${known.bearer}`);
   return known;

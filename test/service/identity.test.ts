@@ -112,7 +112,7 @@ describe('an OpenID provider', () => {
     const client = await withBearer(await issuer.token(analyst));
     expect(await regionsOf(client)).toEqual(['APAC', 'EU']);
     expect(await regionsOf(await withBearer(await bearerOf(client)))).toEqual(['APAC', 'EU']);
-    expect((await sluice.audit()).at(-1)).toMatchObject({ principal: 'oidc:ann' });
+    expect((await sluice.audit()).at(-1)).toMatchObject({ principal: 'oidc:ann', via: 'oidc' });
   });
 
   test('without the attribute no row, without the group no dataset', async () => {
@@ -317,7 +317,7 @@ describe('TLS', () => {
     const client = await connectTls({}, 'etl');
     expect(await regionsOf(client)).toEqual(['APAC']);
     expect(await regionsOf(await connectTls({ authorization: `Bearer ${await bearerOf(client)}` }, 'etl'))).toEqual(['APAC']);
-    expect((await secure.audit()).at(-1)).toMatchObject({ principal: 'etl' });
+    expect((await secure.audit()).at(-1)).toMatchObject({ principal: 'etl', via: 'certificate' });
   });
 
   test('a certificate of nobody known is no login, but lets one log in', async () => {
