@@ -7,19 +7,22 @@ import { buildPlanCatalog, qualified } from '../sql/index.ts';
 import { withRemarks } from './column-metadata.ts';
 import { hiddenColumns, visibleKeys } from './keys.ts';
 import { allRaw, asTable } from './shapes.ts';
-import { createSnapshotCache } from './snapshot-cache.ts';
 import type { VisibleCatalog, VisibleTable } from './types.ts';
 
-/** Arrow schemas are computed once per snapshot and dataset, whoever asks. */
+/** Arrow schemas are computed once per dataset, whoever asks: tables that principals make leave all others as they were. */
 export function createVisibleCatalogs(analyzer: Analyzer): (policy: Policy, principal: Principal) => Promise<VisibleCatalog> {
-  const cached = createSnapshotCache<Promise<Schema>>();
-  const schemaOf = (snapshot: Snapshot, dataset: Dataset): Promise<Schema> =>
-    cached(snapshot, dataset.id, () => describeDataset(analyzer, dataset));
+  const cached = new WeakMap<Dataset, Promise<Schema>>();
+  const schemaOf = (dataset: Dataset): Promise<Schema> => {
+    const schema = cached.get(dataset) ?? describeDataset(analyzer, dataset);
+    cached.set(dataset, schema);
+    schema.catch(() => cached.delete(dataset));
+    return schema;
+  };
   return async (policy, principal) => {
     const { snapshot } = policy;
     const rights = await policy.forPrincipal(principal);
     const visible = snapshot.datasets.filter((dataset) => rights.mayDescribe(dataset) && dataset.columns.length > 0);
-    const tables = await Promise.all(visible.map(async (dataset) => toTable(dataset, rights, await schemaOf(snapshot, dataset), snapshot)));
+    const tables = await Promise.all(visible.map(async (dataset) => toTable(dataset, rights, await schemaOf(dataset), snapshot)));
     const { catalogName, defaultSchema } = snapshot;
     return {
       catalogName,
