@@ -109,14 +109,14 @@ async function cancel(services: Services, rpc: Rpc, info: ReturnedInfo): Promise
 }
 
 async function renewEndpoint(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {
-  const { ticket, appMetadata } = decodeRenewEndpoint(body);
+  const { ticket, ...rest } = decodeRenewEndpoint(body);
   const sealed = sealedTask(ticket);
   const renewed = sealed === null ? null : await services.planner.renew(sealed, rpc.principal);
   const endpoint =
     renewed === null
       ? { ticket, expiresAtMs: services.now() + METADATA_TTL_MS }
       : { ticket: encodeTaskTicket(renewed.ticket), expiresAtMs: renewed.expiresAtMs };
-  await rpc.send(encodeResult(encodeEndpoint({ ...endpoint, appMetadata })));
+  await rpc.send(encodeResult(encodeEndpoint({ ...rest, ...endpoint })));
 }
 
 /** null for a question about the catalog, which holds nothing sealed. */

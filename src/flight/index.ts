@@ -13,5 +13,4 @@ export type { Rpc, RpcHandler } from './rpc.ts';
 export type { FlightMethod, FlightServer, FlightServerOptions } from './server.ts';
 export { createFlightServer } from './server.ts';
 export { type SqlMethodsOptions, sqlMethods, workerMethods } from './sql-methods.ts';
-export { unimplemented } from './stream.ts';
 export type { Services } from './types.ts';

@@ -68,10 +68,14 @@ export function encodeCancelQuery(status: CancelStatus): Uint8Array {
   return pack('ActionCancelQueryResult', cancelQueryResult.encode({ result: CANCEL_STATUS[status] }));
 }
 
-/** The ticket to renew, and the endpoint's own metadata. */
-export function decodeRenewEndpoint(body: Uint8Array): { readonly ticket: Uint8Array; readonly appMetadata: Uint8Array } {
+/** The endpoint to renew. */
+export function decodeRenewEndpoint(body: Uint8Array): Required<Omit<Endpoint, 'expiresAtMs'>> {
   const fields = renewRequest.decode(body).message('endpoint') ?? fail('request.malformed', 'the request holds no endpoint');
-  return { ticket: fields.message('ticket')?.bytes('ticket') ?? new Uint8Array(0), appMetadata: fields.bytes('appMetadata') };
+  return {
+    ticket: fields.message('ticket')?.bytes('ticket') ?? new Uint8Array(0),
+    locations: fields.messages('location').map((location) => location.string('uri')),
+    appMetadata: fields.bytes('appMetadata'),
+  };
 }
 
 export function encodeEndpoint(value: Endpoint): Uint8Array {

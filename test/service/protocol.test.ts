@@ -89,6 +89,23 @@ describe('session options', () => {
   });
 });
 
+test('messages are as small as asked for', async () => {
+  const query = 'SELECT * FROM demo.orders LIMIT 20000';
+  const sizesOf = async (headers: Record<string, string>) => {
+    const { messages } = await call(eu, 'GetFlightInfo', [statement(query)], headers);
+    const { endpoint } = decode<FlightInfo>('FlightInfo', messages[0] ?? Buffer.alloc(0));
+    return (await eu.collect('DoGet', encode('Ticket', { ticket: endpoint[0]?.ticket.ticket ?? Buffer.alloc(0) }))).map(
+      ({ length }) => length,
+    );
+  };
+  const usual = await sizesOf({});
+  const small = await sizesOf({ 'x-sluice-batch-bytes': '65536' });
+  // The header and protobuf around a batch come on top.
+  expect(Math.max(...small)).toBeLessThan(70_000);
+  expect(Math.max(...usual)).toBeGreaterThan(100_000);
+  expect((await call(eu, 'GetFlightInfo', [statement(query)], { 'x-sluice-batch-bytes': '5' })).code).toBe(status.INVALID_ARGUMENT);
+});
+
 describe('other ways to ask', () => {
   test('ListFlights names what GetFlightInfo of its path reads, under the policy', async () => {
     const listed = (await eu.collect('ListFlights', encode('Criteria', { expression: Buffer.from('demo.customers') }))).map((message) =>

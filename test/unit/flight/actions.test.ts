@@ -147,18 +147,21 @@ describe('cancel', () => {
 
 describe('renew', () => {
   const renew = async (ticket: Uint8Array, app_metadata = Buffer.from('m')) => {
-    const request = encode('RenewFlightEndpointRequest', { endpoint: { ticket: { ticket }, app_metadata } });
+    const request = encode('RenewFlightEndpointRequest', {
+      endpoint: { ticket: { ticket }, app_metadata, location: [{ uri: 'grpc://w:1' }] },
+    });
     const [body] = await client.action('RenewFlightEndpoint', request);
     return decode<FlightEndpoint>('FlightEndpoint', body ?? Buffer.alloc(0));
   };
 
-  test('gives a later ticket and its end, and keeps the metadata', async () => {
+  test('gives a later ticket and its end, and keeps locations and metadata', async () => {
     fake.planner = { renew: async (ticket) => ({ ticket: Buffer.concat([ticket, Buffer.from('+')]), expiresAtMs: 5_000_500 }) };
     const renewed = await renew(encodeTaskTicket(Buffer.from('t0')));
     fake.planner = {};
     expect(renewed.ticket.ticket).toEqual(Buffer.from(encodeTaskTicket(Buffer.from('t0+'))));
     expect(renewed.expiration_time).toEqual({ seconds: '5000', nanos: 500_000_000 });
     expect(renewed.app_metadata).toEqual(Buffer.from('m'));
+    expect(renewed.location).toEqual([{ uri: 'grpc://w:1' }]);
   });
 
   test('of a question about the catalog only has a later end', async () => {

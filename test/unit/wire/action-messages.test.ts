@@ -44,9 +44,10 @@ describe('cancel and renew', () => {
   test('requests hold what a client got before', () => {
     expect(decodeCancelFlightInfo(encode('CancelFlightInfoRequest', { info }))).toEqual(returned);
     expect(decodeCancelQuery(encodeAny('ActionCancelQueryRequest', { info: encode('FlightInfo', info) }))).toEqual(returned);
-    const endpoint = { ticket: { ticket: Buffer.from('a') }, app_metadata: Buffer.from('m') };
+    const endpoint = { ticket: { ticket: Buffer.from('a') }, app_metadata: Buffer.from('m'), location: [{ uri: 'grpc://w:1' }, {}] };
     expect(decodeRenewEndpoint(encode('RenewFlightEndpointRequest', { endpoint }))).toEqual({
       ticket: Buffer.from('a'),
+      locations: ['grpc://w:1', ''],
       appMetadata: Buffer.from('m'),
     });
   });
