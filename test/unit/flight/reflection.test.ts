@@ -20,7 +20,10 @@ function filesOf(answer: Plain | undefined): protobuf.Root {
   const { fileDescriptorProto } = (answer?.['fileDescriptorResponse'] ?? { fileDescriptorProto: [] }) as {
     readonly fileDescriptorProto: readonly Uint8Array[];
   };
-  return protobuf.Root.fromDescriptor({ file: fileDescriptorProto.map((bytes) => descriptor.FileDescriptorProto.decode(bytes)) });
+  const { FileDescriptorProto } = descriptor;
+  return protobuf.Root.fromDescriptor({
+    file: fileDescriptorProto.map((bytes) => FileDescriptorProto.toObject(FileDescriptorProto.decode(bytes))),
+  });
 }
 
 test.each(['v1', 'v1alpha'] as const)('%s lists the services and describes each', async (version) => {

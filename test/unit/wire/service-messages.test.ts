@@ -2,11 +2,13 @@ import protobuf from 'protobufjs';
 import { expect, test } from 'vitest';
 import { decodeHealthRequest, decodeReflectionRequest, encodeHealthResponse, encodeReflectionAnswer } from '#src/wire/index.js';
 
-const field = (number: number, text: string): Uint8Array =>
-  protobuf.Writer.create()
-    .uint32((number << 3) | 2)
-    .string(text)
-    .finish();
+const field = (number: number, text: string): Buffer =>
+  Buffer.from(
+    protobuf.Writer.create()
+      .uint32((number << 3) | 2)
+      .string(text)
+      .finish(),
+  );
 
 test('health messages have the numbers of the public interface', () => {
   expect(decodeHealthRequest(new Uint8Array())).toBe('');

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Engine } from '#src/engine/index.js';
+import type { Engine, EngineStats } from '#src/engine/index.js';
 import type { Connection } from '#src/model.js';
 import { createEnginePool } from '#src/worker/index.js';
 
@@ -38,19 +38,20 @@ test('the engine of replaced connections ends when its last stream does', async 
 });
 
 test('the numbers of the engines that have started', async () => {
+  const stats = { threads: 3 } as Partial<EngineStats> as EngineStats;
   let start = (): void => {};
   const started = new Promise<void>((resolve) => {
     start = resolve;
   });
   const pool = createEnginePool(async () => {
     await started;
-    return { stats: () => ({ threads: 3 }), [Symbol.asyncDispose]: async () => {} } as Partial<Engine> as Engine;
+    return { stats: () => stats, [Symbol.asyncDispose]: async () => {} } as Partial<Engine> as Engine;
   });
   const lease = pool.lease(lake);
   expect(pool.stats()).toEqual([]);
   start();
   await lease;
-  expect(pool.stats()).toEqual([{ threads: 3 }]);
+  expect(pool.stats()).toEqual([stats]);
 });
 
 test('an engine that does not start is tried again', async () => {
