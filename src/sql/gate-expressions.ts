@@ -67,7 +67,6 @@ const CALL: Shape = {
 const SHAPES: Readonly<Record<string, Shape>> = {
   COLUMN_REF: { ...COMMON, column_names: names },
   CONSTANT: { ...COMMON, value: (walk, value) => checkValue(value, (node) => walk.seen.add(node)) },
-  PARAMETER: { ...COMMON, identifier: name },
   POSITIONAL_REFERENCE: { ...COMMON, index: plain },
   OPERATOR: { ...COMMON, children: expressions },
   COMPARISON: { ...COMMON, left: expression, right: expression },

@@ -246,3 +246,10 @@ describe('row filters', () => {
     });
   });
 });
+
+test.each(['SELECT ?', 'SELECT 1 WHERE $1', 'SELECT * FROM range(?)', 'SELECT 1 LIMIT $n', 'SELECT (SELECT ?)'])(
+  'a parameter that no value took the place of is refused: %s',
+  async (sql) => {
+    await expect(demo.gate(sql, [ORDERS])).rejects.toMatchObject({ code: 'sql.refused' });
+  },
+);
