@@ -303,6 +303,18 @@ describe('anything else', () => {
     expect((await call(client, 'DoPut', sent)).details).toBe(message);
   });
 
+  test('messages that make no stream together', async () => {
+    const narrow = splitIpcStream(tableToIPC(new Table({ 0: texts('a') }), 'stream'));
+    const wide = splitIpcStream(tableToIPC(one, 'stream'));
+    const first = messagesOf('CommandPreparedStatementQuery', { prepared_statement_handle: handle }, null);
+    const batches = narrow.batches.map(({ header, body }) => encodeFlightData(header, body));
+    for (const sent of [batches, [encodeFlightData(wide.schemaHeader, Buffer.alloc(0)), ...batches]]) {
+      const reply = await call(client, 'DoPut', [...first, ...sent]);
+      expect(refusal(reply)).toEqual(['INVALID_ARGUMENT', 'the parameters are not an Arrow stream that this server reads']);
+    }
+    expect(asked).toEqual([]);
+  });
+
   test('parameters that are no stream', async () => {
     const { schemaHeader } = splitIpcStream(tableToIPC(new Table({ 0: texts('a') }), 'stream'));
     const first = messagesOf('CommandPreparedStatementQuery', { prepared_statement_handle: handle }, null);
