@@ -77,6 +77,7 @@ async function execute(services: Services, rpc: Rpc, plan: Plan): Promise<void> 
 
 async function ingest(services: Services, rpc: Rpc, command: IngestCommand): Promise<void> {
   const { table, schema, catalog, ifExists, ifMissing } = command;
+  rpc.audit.add({ statement: `ingest into ${JSON.stringify(schema ?? '')}.${JSON.stringify(table)}: ${ifExists}, ${ifMissing}` });
   if (command.transaction) refuseTransaction();
   if (command.temporary) unimplemented('a temporary table', 'ingest into the scratch schema, and drop the table when it is done');
   if (command.options.length > 0) unimplemented('an ingest with options of its own', 'leave them out');
