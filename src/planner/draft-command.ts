@@ -6,6 +6,7 @@ import type { PlanEntry } from '../sql/index.ts';
 import { commandHasRows, commandSchema } from '../wire/index.ts';
 import { auditOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
 import { planQuery } from './draft-query.ts';
+import { isSystem } from './information-schema.ts';
 
 /** `query`: the rows that a table is made of. Rejects with policy.denied, dataset.unknown and as a query. */
 export async function draftCommand(request: DraftRequest, command: Command, query: Query | null, options: DraftOptions): Promise<Draft> {
@@ -13,6 +14,9 @@ export async function draftCommand(request: DraftRequest, command: Command, quer
   if (query !== null && query.texts.length > 1 && command.kind !== 'insert')
     fail('sql.parameter', 'this statement runs once: bind one row of parameters');
   const plan = query === null ? null : await planQuery(request, query, options);
+  // What one may see of the catalog has no decision that could travel with a copy of it.
+  if (plan?.entries.some(({ dataset }) => isSystem(dataset)) === true)
+    fail('sql.refused', 'what information_schema tells can not be stored in a table');
   if (plan !== null) checkColumns(allowed, plan.schema.fields.length, request);
   return draftOf(request, allowed, plan?.task ?? null, plan?.entries ?? []);
 }

@@ -124,6 +124,7 @@ describe('names that may not be written', () => {
     ['CREATE TABLE scratch.mine AS SELECT 1; DROP TABLE scratch.notes', 'sql.refused'],
     ['CREATE TABLE scratch.mine AS CREATE TABLE scratch.other AS SELECT 1', 'sql.refused'],
     ['CREATE TABLE scratch.mine AS SHOW TOKENS', 'dataset.unknown'],
+    ['CREATE TABLE scratch.mine AS SELECT table_name FROM information_schema.tables', 'sql.refused'],
     ["INSERT INTO scratch.notes SELECT repeat('x', 1000000000), 1, 1", 'sql.limit'],
   ])('what a query may not, a command may not: %s', async (sql, code) => {
     await expect(plan(sql)).rejects.toMatchObject({ code });
