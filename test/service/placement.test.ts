@@ -96,6 +96,26 @@ describe('wire forms', () => {
     expect((await pyarrow(SQL, 'everything', form)).same_schema).toBe(true);
   });
 
+  test('several rows of parameters send their dictionaries again', async () => {
+    const db = {
+      'adbc.flight.sql.rpc.call_header.x-sluice-enums': 'dictionary',
+      'adbc.flight.sql.rpc.call_header.x-sluice-compression': 'lz4',
+    };
+    const answer = await python.call<Answer>('adbc_bind', {
+      ...{ uri: sluice.uri, ...demoUser('everything'), db },
+      sql: 'SELECT id, e FROM demo.kinds WHERE id < CAST(? AS INTEGER) ORDER BY id',
+      table: 'SELECT unnest([3, 0, 2]) AS n',
+    });
+    expect(answer.columns[1]?.[1]).toContain('dictionary');
+    expect(answer.rows).toEqual([
+      [0, 'e0'],
+      [1, null],
+      [2, 'e2'],
+      [0, 'e0'],
+      [1, null],
+    ]);
+  });
+
   test('an empty result keeps its form', async () => {
     const form = { strings: 'view', enums: 'dictionary', compression: 'zstd' };
     const answer = await pyarrow('SELECT e, t FROM demo.kinds WHERE id < 0', 'everything', form);
