@@ -33,7 +33,7 @@ import {
 } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compilePolicy } from '#src/policy/index.js';
-import { ana, boss, createPlannerFixture, OPTIONS, type PlannerFixture, SNAPSHOT } from './fixture.ts';
+import { ana, boss, createPlannerFixture, OPTIONS, olga, type PlannerFixture, SNAPSHOT } from './fixture.ts';
 
 let fixture: PlannerFixture;
 beforeAll(async () => {
@@ -294,4 +294,37 @@ describe('values that do not fit', () => {
 
 test('a statement has at most 1,000 parameters', async () => {
   await expect(prepare(`SELECT ${'?,'.repeat(1000)} ?`)).rejects.toMatchObject({ code: 'sql.limit' });
+});
+
+describe('statements that are no query', () => {
+  test('EXPLAIN POLICY judges the values', async () => {
+    const pathOf = async (place: bigint): Promise<unknown> => {
+      const { handle } = await prepare('EXPLAIN POLICY SELECT substring(name, ?, 2) FROM people');
+      const ready = fixture.planner.bindParameters(handle, ana, rowsOf(int(place)));
+      const { audit, tickets } = await fixture.planner.planPrepared(ready, ana, OPTIONS);
+      expect(fixture.open(tickets[0]).task.kind).toBe('inline');
+      return audit.decisions[0]?.path;
+    };
+    expect(await pathOf(1n)).toBe('plain');
+    expect(await pathOf(100_000n)).toBe('barrier');
+  });
+
+  test('INSERT takes many rows, all else one', async () => {
+    const rows = rowsOf(int(1n, 2n), text('a', null));
+    expect(await bound('INSERT INTO scratch.notes (id, note) VALUES (?, ?)', rows)).toEqual([
+      "VALUES ( CAST(1 AS BIGINT) ,  CAST('a' AS VARCHAR) )",
+      'VALUES ( CAST(2 AS BIGINT) ,  CAST(NULL AS VARCHAR) )',
+    ]);
+    await expect(bound('CREATE TABLE scratch.x AS SELECT ? AS a, ? AS b', rows)).rejects.toMatchObject({ code: 'sql.parameter' });
+    await expect(bound('EXPLAIN POLICY SELECT ?, ?', rows)).rejects.toMatchObject({ code: 'sql.parameter' });
+    expect(await bound('CREATE TABLE scratch.x AS SELECT ? AS a', rowsOf(text('one')))).toEqual(["SELECT  CAST('one' AS VARCHAR)  AS a"]);
+  });
+
+  test('EXPLAIN POLICY AS USER takes values too, under that user’s policy', async () => {
+    const sql = "EXPLAIN POLICY AS USER 'ana' SELECT name FROM people WHERE name = ?";
+    const { handle, parameters } = await prepare(sql, olga);
+    expect(parameters.fields.map(({ type }) => String(type))).toEqual(['Utf8']);
+    const ready = fixture.planner.bindParameters(handle, olga, rowsOf(text('x')));
+    expect((await fixture.planner.planPrepared(ready, olga, OPTIONS)).audit.decisions[0]?.grants).toEqual(['a1']);
+  });
 });
