@@ -14,6 +14,7 @@ const declare = (name: string, type?: string, tags: readonly string[] = []): Dec
 });
 const draft = (declared: readonly DeclaredColumn[], path: string = '/a'): DraftDataset => ({
   declared,
+  keys: { primaryKey: null, foreignKeys: [] },
   position,
   dataset: {
     id: 'd',

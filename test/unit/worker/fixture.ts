@@ -26,6 +26,7 @@ export const TICKET: Ticket = {
   fingerprint: 'f1 d1',
   epoch: 3,
   datasets: ['d1'],
+  issuedAtMs: 0,
   expiresAtMs: 1000,
   statement: 'SELECT 1',
   task: QUERY,
