@@ -1,17 +1,26 @@
 /** FlightData streams of rows that a client sends, valid and broken: headers, bodies, lengths, orders. For fuzzing. */
 import {
+  Binary,
   Bool,
+  type DataType,
+  DateDay,
+  DurationMicrosecond,
   Field,
   Float64,
   Int32,
   Int64,
   List,
+  Null,
   RecordBatchStreamWriter,
   Schema,
   Struct,
   Table,
+  TimeNanosecond,
+  Timestamp,
   tableFromArrays,
+  Uint8,
   Utf8,
+  Vector,
   vectorFromArray,
 } from 'apache-arrow';
 import fc from 'fast-check';
@@ -100,3 +109,44 @@ export function brokenStream(descriptors: readonly Fields[]): fc.Arbitrary<Buffe
     fc.tuple(table, descriptor).map(([parts]) => frames(parts, undefined)),
   );
 }
+
+const nasty = fc.oneof(
+  fc.constantFrom('', "'", '"', "';--", '\0', '\u{1f642}', '?', '$1', 'NaN', '1e400', '%', 'x'.repeat(100_000)),
+  fc.string({ unit: 'binary', maxLength: 30 }),
+);
+const limits = fc.constantFrom(0n, 1n, -1n, 2n ** 31n, -(2n ** 31n) - 1n, 2n ** 63n - 1n, -(2n ** 63n));
+const reals = fc.oneof(fc.double(), fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, -0, 5e-324, Number.MAX_VALUE));
+const int64 = (values: (bigint | null)[], type: DataType): Vector =>
+  vectorFromArray(values, new Int64()).data.map((data) => new Vector([data.clone(type)]))[0] ?? new Vector([]);
+
+/** A column of one type, with values at its edges and nulls. */
+const flatColumn: fc.Arbitrary<Vector> = fc.oneof(
+  fc.array(fc.option(nasty), { maxLength: 4 }).map((values) => vectorFromArray(values, new Utf8())),
+  fc.array(fc.option(nasty), { maxLength: 4 }).map((values) => vectorFromArray(values)),
+  fc.array(fc.option(fc.uint8Array({ maxLength: 20 })), { maxLength: 4 }).map((values) => vectorFromArray(values, new Binary())),
+  fc.array(fc.option(limits), { maxLength: 4 }).map((values) => vectorFromArray(values, new Int64())),
+  fc.array(fc.option(fc.nat(255)), { maxLength: 4 }).map((values) => vectorFromArray(values, new Uint8())),
+  fc.array(fc.option(reals), { maxLength: 4 }).map((values) => vectorFromArray(values, new Float64())),
+  fc.array(fc.option(fc.boolean()), { maxLength: 4 }).map((values) => vectorFromArray(values, new Bool())),
+  fc.array(fc.option(fc.integer()), { maxLength: 4 }).map((values) => vectorFromArray(values, new DateDay())),
+  fc
+    .tuple(fc.array(fc.option(limits), { maxLength: 4 }), fc.constantFrom(0, 1, 2, 3))
+    .map(([values, unit]) => int64(values, new Timestamp(unit))),
+  fc
+    .tuple(fc.array(fc.option(limits), { maxLength: 4 }), fc.constantFrom('UTC', 'Europe/Berlin', 'Nowhere/At_All', "'"))
+    .map(([values, zone]) => int64(values, new Timestamp(2, zone))),
+  fc.array(fc.option(limits), { maxLength: 4 }).map((values) => int64(values, new TimeNanosecond())),
+  fc.array(fc.option(limits), { maxLength: 4 }).map((values) => int64(values, new DurationMicrosecond())),
+  fc.array(fc.constant(null), { maxLength: 4 }).map((values) => vectorFromArray(values, new Null())),
+);
+const listColumn: fc.Arbitrary<Vector> = fc
+  .array(fc.option(fc.array(fc.integer(), { maxLength: 3 })), { maxLength: 4 })
+  .map((values) => vectorFromArray([[0], ...values], new List(new Field('item', new Int32(), true))));
+
+/** One column of any kind, or up to three flat ones. */
+export const anyRows: fc.Arbitrary<Table> = fc.oneof(
+  { weight: 4, arbitrary: fc.oneof({ weight: 12, arbitrary: flatColumn }, listColumn).map((column) => new Table({ '0': column })) },
+  fc
+    .array(flatColumn, { maxLength: 3 })
+    .map((columns) => new Table(Object.fromEntries(columns.map((column, index) => [String(index), column])))),
+);
