@@ -33,6 +33,8 @@ export async function pollFlightInfo(services: Services, rpc: Rpc): Promise<void
     const info = metadataInfo(services, descriptor, decoded, request);
     return await rpc.send(encodePollAnswer({ info, retry: null, progress: 1, expiresAtMs: null }));
   }
+  // Planning began in another request, and may fail in this one.
+  if (request.kind === 'statement') rpc.audit.add({ statement: request.sql });
   const { subject } = rpc.principal;
   const known = pending === null ? undefined : services.polls.find(subject, pending.pollId);
   const poll = known ?? services.polls.start(subject, () => planQuery(services, rpc, request));

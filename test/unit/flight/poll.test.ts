@@ -108,6 +108,7 @@ describe('what takes longer', () => {
     const { retry } = await pendingPoll();
     finish(new SluiceError('policy.denied', 'you may not'));
     expect(await failureOf(poll(retry))).toEqual({ status: 'PERMISSION_DENIED', message: 'you may not' });
+    expect(fake.audits[1]).toMatchObject({ outcome: 'refused', statement: 'SELECT 1', code: 'policy.denied' });
   });
 
   test('is planned again where it is not known', async () => {

@@ -23,6 +23,6 @@ test('GetSqlInfo tells the version', async () => {
   const fake = await startFake();
   await using client = await connectFlight({ port: fake.port, user: 'ada' });
   const table = await client.run('CommandGetSqlInfo', { info: [1] });
-  expect(table.getChild('value')?.get(0)).toBe('duckdb v1.5.5 (Sluice 1.2.3)');
+  expect(table.getChild('value')?.get(0)).toContain('1.2.3');
   await fake[Symbol.asyncDispose]();
 });
