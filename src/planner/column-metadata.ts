@@ -27,6 +27,8 @@ function originEntries(origin: Origin | null): Entries {
   return [
     ['ARROW:FLIGHT:SQL:CATALOG_NAME', origin.catalogName],
     ['ARROW:FLIGHT:SQL:DB_SCHEMA_NAME', origin.dataset.schema],
+    // As Java spells it.
+    ['ARROW:FLIGHT:SQL:SCHEMA_NAME', origin.dataset.schema],
     ['ARROW:FLIGHT:SQL:TABLE_NAME', origin.dataset.name],
   ];
 }

@@ -43,6 +43,7 @@ describe('metadata of result columns', () => {
     expect(describeField(schema, 0)).toEqual({
       CATALOG_NAME: 'lake',
       DB_SCHEMA_NAME: 'demo',
+      SCHEMA_NAME: 'demo',
       TABLE_NAME: 'people',
       TYPE_NAME: 'VARCHAR',
       IS_CASE_SENSITIVE: '1',
