@@ -102,6 +102,56 @@ describe('letting go of a result', shows('ADBC', 'cancel'), () => {
   });
 });
 
+describe('the session of a connection', () => {
+  interface Session {
+    readonly catalog: string;
+    readonly schema: string;
+    readonly options: Readonly<Record<string, unknown>>;
+    readonly answer: Answer;
+  }
+  const cookies = { 'adbc.flight.sql.rpc.with_cookie_middleware': 'true' };
+  const sql = 'SELECT count(*) AS n FROM customers';
+
+  test('catalog and schema are told and set', shows('ADBC', 'session options'), async () => {
+    const session = await python.call<Session>(
+      'adbc_session',
+      options('analyst_eu', { db: cookies, catalog: 'sluice', schema: 'demo', sql }),
+    );
+    expect(session).toMatchObject({ catalog: 'sluice', schema: 'demo' });
+    expect(session.answer.rows).toEqual((await expectedOf('analyst_eu', 'SELECT count(*) AS n FROM demo.customers')).rows);
+  });
+
+  test("Sluice's own options are set and told", shows('ADBC', 'session options'), async () => {
+    const own = { 'adbc.flight.sql.session.option.strings': 'view', 'adbc.flight.sql.session.option.compression': 'zstd' };
+    const text = 'SELECT status FROM demo.orders WHERE order_id <= 200 ORDER BY order_id';
+    const session = await python.call<Session>(
+      'adbc_session',
+      options('analyst_eu', { db: cookies, schema: 'demo', options: own, sql: text }),
+    );
+    expect(session.options).toMatchObject({ schema: 'demo', strings: 'view', compression: 'zstd' });
+    expect(session.answer.columns).toEqual([['status', 'string_view']]);
+    expect(session.answer.rows).toEqual((await expectedOf('analyst_eu', text)).rows);
+  });
+
+  test('a schema that is not there', shows('ADBC', 'session options'), async () => {
+    await expect(python.call('adbc_session', options('analyst_eu', { db: cookies, schema: 'nothing' }))).rejects.toThrow(
+      /schema|option|invalid/i,
+    );
+  });
+
+  test('compressed and viewed by header, as the driver reads everything', shows('ADBC', 'compressed bodies'), async () => {
+    const text = 'SELECT * FROM demo.orders WHERE order_id <= 20000 ORDER BY order_id';
+    const connection = Object.fromEntries(
+      ['compression', 'strings', 'enums'].map((name, index) => [
+        `adbc.flight.sql.rpc.call_header.x-sluice-${name}`,
+        ['lz4', 'utf8', 'dictionary'][index],
+      ]),
+    );
+    const answer = await python.call<Answer>('adbc_query', options('analyst_eu', { connection, sql: text }));
+    expect(answer).toEqual(await expectedOf('analyst_eu', text));
+  });
+});
+
 describe('transactions, which a read plane does not have', shows('ADBC', 'transactions'), () => {
   const sql = 'SELECT count(*) AS n FROM demo.orders';
 

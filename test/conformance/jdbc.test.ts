@@ -129,6 +129,12 @@ describe('the catalog in the URL', () => {
     expect((await jdbc.statement('SELECT 1 FROM flights LIMIT 1')).rows).toHaveLength(1);
   });
 
+  const CLOSES_TWICE = 'close() of a connection with catalog= throws when all is closed: the driver ends its session twice';
+  test('closing', shows('JDBC', 'session options', CLOSES_TWICE), async () => {
+    await jdbc.connect(sluice.port, demoUser('analyst_eu'), '&catalog=sluice');
+    expect(await jdbc.close()).toBe(true);
+  });
+
   test('another one is refused', shows('JDBC', 'session options'), async () => {
     const failed = jdbc.connect(sluice.port, demoUser('analyst_eu'), '&catalog=nothing').then(() => jdbc.statement('SELECT 1'));
     await expect(failed).rejects.toThrow(/catalog|session|option/i);

@@ -68,6 +68,15 @@ describe('ADBC', () => {
     expect(columnsOf(tables, 'products')).not.toContain('cost');
   });
 
+  test('keys', shows('ADBC', 'keys', 'get_objects has no constraints: the driver does not ask for keys'), async () => {
+    const tables = await adbcTables('steward');
+    const orders = tables.find(({ table_name }) => table_name === 'orders')?.table_constraints ?? [];
+    expect(orders.map(({ constraint_type, constraint_column_names }) => [constraint_type, ...constraint_column_names])).toContainEqual([
+      'PRIMARY KEY',
+      'order_id',
+    ]);
+  });
+
   test('an auditor sees the datasets that hold no rows for him', async () => {
     expect((await adbcTables('auditor')).map(({ table_name }) => table_name).sort()).toEqual(DATASETS);
   });
@@ -171,7 +180,8 @@ describe.each(['steward', 'analyst_eu', 'guest'] as const)('JDBC as %s', (user) 
     const facts = await jdbc.facts();
     expect(facts.failed).toEqual([]);
     expect(facts['getDatabaseProductName']).toMatch(/sluice/i);
-    expect(facts['isReadOnly']).toBe(true);
+    // There is a scratch schema to write to.
+    expect(facts['isReadOnly']).toBe(false);
     expect(facts['getIdentifierQuoteString']).toBe('"');
   });
 
@@ -199,9 +209,50 @@ describe.each(['steward', 'analyst_eu', 'guest'] as const)('JDBC as %s', (user) 
     expect(await column('columns', 'DATA_TYPE', 'demo', 'flights')).toEqual(['93', '-5', '-5', '12', '12']);
   });
 
-  test('keys, indexes, types and procedures are answered', async () => {
-    for (const name of ['primaryKeys', 'importedKeys', 'exportedKeys', 'indexInfo'])
+  test('columns carry what the catalog says of them', shows('JDBC', 'column metadata'), async () => {
+    if (user === 'guest') return;
+    expect(await column('columns', 'COLUMN_SIZE', 'demo', 'orders', 'amount')).toEqual(['10']);
+    expect(await column('columns', 'DECIMAL_DIGITS', 'demo', 'orders', 'amount')).toEqual(['2']);
+    expect((await column('columns', 'REMARKS', 'demo', 'orders', 'card_number'))[0]).toMatch(/Card that paid/);
+    const described = await jdbc.describe('SELECT order_id, amount, card_number AS card, amount * 2 AS twice FROM demo.orders LIMIT 1');
+    expect(
+      described.map(({ label, typeName, precision, scale, table, schema }) => [label, typeName, precision, scale, table, schema]),
+    ).toEqual([
+      ['order_id', 'BIGINT', expect.any(Number), 0, 'orders', 'demo'],
+      ['amount', 'DECIMAL', 10, 2, 'orders', 'demo'],
+      ['card', 'VARCHAR', expect.any(Number), 0, 'orders', 'demo'],
+      ['twice', 'DECIMAL', expect.any(Number), 2, null, null],
+    ]);
+  });
+
+  test('keys, of what one may see', shows('JDBC', 'keys'), async () => {
+    const seen = user !== 'guest';
+    expect(await column('primaryKeys', 'COLUMN_NAME', 'demo', 'customers')).toEqual(seen ? ['customer_id'] : []);
+    for (const [call, ...args] of [
+      ['importedKeys', 'demo', 'orders'],
+      ['exportedKeys', 'demo', 'customers'],
+      ['crossReference', 'demo', 'customers', 'demo', 'orders'],
+    ] as const) {
+      expect(await column(call, 'FKCOLUMN_NAME', ...args), call).toEqual(seen ? ['customer_id'] : []);
+      expect(await column(call, 'PKTABLE_NAME', ...args), call).toEqual(seen ? ['customers'] : []);
+    }
+  });
+
+  test('getTypeInfo', shows('JDBC', 'type information', 'getTypeInfo has no rows: the driver does not ask the server'), async () => {
+    expect((await jdbc.metadata('typeInfo')).rows.length).toBeGreaterThan(10);
+  });
+
+  test('what there is none of is answered empty', async () => {
+    for (const name of [
+      'primaryKeys',
+      'importedKeys',
+      'exportedKeys',
+      'indexInfo',
+      'columnPrivileges',
+      'tablePrivileges',
+      'bestRowIdentifier',
+    ])
       expect((await jdbc.metadata(name, 'demo', 'flights')).rows, name).toEqual([]);
-    for (const name of ['typeInfo', 'procedures']) expect((await jdbc.metadata(name)).rows, name).toBeInstanceOf(Array);
+    for (const name of ['procedures', 'functions', 'clientInfoProperties']) expect((await jdbc.metadata(name)).rows, name).toEqual([]);
   });
 });

@@ -107,14 +107,29 @@ describe('flightsql-dbapi', () => {
     expect(seen['has']).toEqual([true, false]);
   });
 
-  test('every metadata call of its client answers', shows('flightsql-dbapi', 'catalogs and tables'), async () => {
+  test('every metadata call of its client answers', shows('flightsql-dbapi', 'server information'), async () => {
     const found = await old.call<Readonly<Record<string, Answer>>>('dbapi_metadata', options('steward'));
     expect(found['catalogs']?.rows).toEqual([['sluice']]);
     expect(found['tables']?.rows.map((row) => row[2])).toEqual(['customer_orders', 'customers', 'flights', 'orders', 'products']);
     expect(found['types']?.rows.map(([type]) => type).sort()).toEqual(['TABLE', 'VIEW']);
     expect(found['xdbc']?.rows.length).toBeGreaterThan(10);
     expect(found['info']?.rows.map(([code]) => code)).toEqual([0, 1, 3, 504]);
-    for (const keys of ['primary', 'exported', 'imported', 'cross']) expect(found[keys]?.columns.length, keys).toBeGreaterThan(5);
+  });
+
+  test('keys', shows('flightsql-dbapi', 'keys'), async () => {
+    const found = await old.call<Readonly<Record<string, Answer>>>('dbapi_metadata', options('steward'));
+    const named = (keys: string, column: string): unknown =>
+      found[keys]?.rows[0]?.[found[keys].columns.findIndex(([name]) => name === column)];
+    expect(named('primary', 'column_name')).toBe('customer_id');
+    for (const keys of ['exported', 'imported', 'cross'])
+      expect([named(keys, 'pk_table_name'), named(keys, 'fk_table_name'), named(keys, 'fk_column_name')]).toEqual([
+        'customers',
+        'orders',
+        'customer_id',
+      ]);
+    const query = { insecure: 'True', 'feature-sqlalchemy-primary-keys': 'on' };
+    const seen = await old.call<Readonly<Record<string, unknown>>>('alchemy_inspect', options('analyst_eu', { query }));
+    expect(seen['key']).toMatchObject({ constrained_columns: ['customer_id'] });
   });
 
   test('what is refused is refused in words', shows('flightsql-dbapi', 'errors in words'), async () => {
@@ -161,15 +176,11 @@ describe('SQLAlchemy 2 over ADBC', () => {
     expect(seen['has']).toEqual([true, false]);
   });
 
-  test(
-    'a reflected table',
-    shows('SQLAlchemy', 'keys', 'reflection of a whole table asks duckdb_constraints(), which is refused'),
-    async () => {
-      const actual = await recent.call<Answer>('alchemy2_reflect', options('analyst_eu', { limit: 5000 }));
-      const sql = 'SELECT status, count(*) AS n FROM demo.orders WHERE order_id <= 5000 GROUP BY status ORDER BY status';
-      expect(actual.rows).toEqual((await expectedOf('analyst_eu', sql)).rows);
-    },
-  );
+  test('a reflected table', shows('SQLAlchemy', 'keys'), async () => {
+    const actual = await recent.call<Answer>('alchemy2_reflect', options('analyst_eu', { limit: 5000 }));
+    const sql = 'SELECT status, count(*) AS n FROM demo.orders WHERE order_id <= 5000 GROUP BY status ORDER BY status';
+    expect(actual.rows).toEqual((await expectedOf('analyst_eu', sql)).rows);
+  });
 
   test('a wrong password', shows('SQLAlchemy', 'password'), async () => {
     const wrong = recent.call('alchemy2_text', { port: sluice.port, user: 'steward', password: 'wrong', sql: 'SELECT 1' });

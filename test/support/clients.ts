@@ -138,9 +138,10 @@ export interface JdbcColumn {
   readonly precision: number;
   readonly scale: number;
   readonly nullable: number;
-  readonly table: string;
-  readonly schema: string;
-  readonly catalog: string;
+  /** null for computed columns. */
+  readonly table: string | null;
+  readonly schema: string | null;
+  readonly catalog: string | null;
 }
 
 /** A Java program that speaks tab-separated, URL-encoded lines; jdbc/Lines.java is its other end. */

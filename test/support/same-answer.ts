@@ -68,6 +68,9 @@ export function expectSameText(actual: JdbcAnswer, expected: Answer, what: strin
 function spell(cell: unknown, type: string): unknown {
   if (cell === null) return null;
   if (type === 'double') return Number(Number(cell).toPrecision(12));
-  if (type.startsWith('timestamp')) return String(cell).replace('T', ' ').replace(/\.0$/, '');
+  if (type.startsWith('timestamp'))
+    return String(cell)
+      .replace('T', ' ')
+      .replace(/\.?0+$/, '');
   return String(cell);
 }

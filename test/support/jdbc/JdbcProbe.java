@@ -47,7 +47,12 @@ public final class JdbcProbe {
 
   /** connect URL user password; an empty user sends no credentials. */
   private Object connect(String[] f) throws SQLException {
-    if (connection != null) connection.close();
+    try {
+      if (connection != null) connection.close();
+    } catch (SQLException error) {
+      // "close" is where a test looks at how closing ends.
+    }
+    connection = null;
     var properties = new Properties();
     if (!f[2].isEmpty()) {
       properties.put("user", f[2]);
@@ -130,9 +135,9 @@ public final class JdbcProbe {
   }
 
   private Object close() throws SQLException {
-    connection.close();
-    boolean closed = connection.isClosed();
+    Connection old = connection;
     connection = null;
-    return closed;
+    old.close();
+    return old.isClosed();
   }
 }
