@@ -1,22 +1,33 @@
 /** What operators see and do: metrics, health, reflection, request ids, and an orderly end. */
 import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { encode } from '../support/flight-messages.ts';
 import { parseMetrics, type Scrape } from '../support/metrics.ts';
-import { startTestServer, type TestServer } from '../support/server.ts';
+import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
 import { type ServerProcess, startServerProcess } from '../support/server-process.ts';
 import { ServiceClient } from '../support/service-client.ts';
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
 let sluice: TestServer;
+let state: string;
 beforeAll(async () => {
-  sluice = await startTestServer({ SLUICE_HTTP_LISTEN: '127.0.0.1:0' });
+  // An audit log of its own, so that every record is this server's.
+  state = await mkdtemp(join(tmpdir(), 'sluice-operations-'));
+  await mkdir(join(STATE_DIRECTORY, 'demo'), { recursive: true });
+  await symlink(join(STATE_DIRECTORY, 'demo'), join(state, 'demo'));
+  sluice = await startTestServer({ SLUICE_HTTP_LISTEN: '127.0.0.1:0', SLUICE_STATE_DIR: state });
 });
-afterAll(() => sluice[Symbol.asyncDispose]());
+afterAll(async () => {
+  await sluice?.[Symbol.asyncDispose]();
+  await rm(state, { recursive: true });
+});
 
 const http = (path: string): Promise<Response> => fetch(`http://127.0.0.1:${sluice.server.httpPort}${path}`);
 const scrape = async (): Promise<Scrape> => parseMetrics(await (await http('/metrics')).text());
