@@ -1,10 +1,13 @@
-/** A DoGet over bare HTTP/2 that reads nothing until told to, so that only the flow-control window (64 KB) leaves the server. */
+/** A DoGet over bare HTTP/2 that reads nothing, or slowly, until told otherwise: only the flow-control window (64 KB) runs ahead of it. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encode } from './flight-messages.ts';
 
 export interface StalledReader {
   /** Settles when the server has answered with headers: its query runs. */
   readonly started: Promise<void>;
+  /** Reads so many bytes each second until the signal fires; gives the bytes received. Rejects when the stream ends before. */
+  trickle(bytesPerSecond: number, signal: AbortSignal): Promise<number>;
   /** Reads to the end; gives the bytes received. */
   readAll(): Promise<number>;
   /** RST_STREAM, then closes the connection. */
@@ -33,6 +36,7 @@ export function openStalledReader(port: number, authorization: string, ticket: U
       });
       stream.once('close', () => reject(new Error('DoGet ended before it answered')));
     }),
+    trickle: (bytesPerSecond, signal) => trickle(stream, bytesPerSecond, signal),
     readAll: () =>
       new Promise((resolve, reject) => {
         let bytes = 0;
@@ -48,6 +52,17 @@ export function openStalledReader(port: number, authorization: string, ticket: U
       session.close();
     },
   };
+}
+
+async function trickle(stream: ClientHttp2Stream, bytesPerSecond: number, signal: AbortSignal): Promise<number> {
+  let bytes = 0;
+  while (!signal.aborted) {
+    if (stream.destroyed || stream.readableEnded) throw new Error(`the stream ended after ${bytes} bytes`);
+    const chunk: Buffer | null = stream.read(bytesPerSecond) ?? stream.read();
+    bytes += chunk?.length ?? 0;
+    await sleep(1000, undefined, { signal }).catch(() => {});
+  }
+  return bytes;
 }
 
 /** gRPC's length prefix, uncompressed. */
