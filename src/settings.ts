@@ -41,7 +41,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     parse: parseLocation,
     doc: 'Flight URI under which clients and planners reach this process, `grpc://…` or `grpc+tls://…`. Empty: the address listened on.',
   },
-  SLUICE_ZONE: { key: 'zone', default: 'default', parse: nonEmpty, doc: 'Where this process runs, shown beside it in the list of workers.' },
+  SLUICE_ZONE: {
+    key: 'zone',
+    default: 'default',
+    parse: nonEmpty,
+    doc: 'Where this process runs, shown beside it in the list of workers.',
+  },
   SLUICE_FLIGHT_LISTEN: {
     key: 'flightListen',
     default: '127.0.0.1:8815',

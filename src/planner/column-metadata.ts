@@ -1,6 +1,7 @@
 /** Flight SQL's metadata of a column, `type` being DuckDB's text. Keys of FlightSql.proto; booleans are "1" or "0". */
 import { Field, type Schema } from 'apache-arrow';
 import type { Column, Dataset } from '../model.ts';
+import { replaceEnums } from '../sql/index.ts';
 
 /** The dataset column that a result column is. */
 export interface Origin {
@@ -44,7 +45,7 @@ function typeEntries(type: string): Entries {
         ];
   return [
     // The values of an enum are no part of its name.
-    ['ARROW:FLIGHT:SQL:TYPE_NAME', type.replace(/^ENUM\(.*\)$/s, 'ENUM')],
+    ['ARROW:FLIGHT:SQL:TYPE_NAME', replaceEnums(type, 'ENUM')],
     ...digits,
     ['ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE', /^(?:VARCHAR|ENUM\b|JSON$)/.test(type) ? '1' : '0'],
     ['ARROW:FLIGHT:SQL:IS_READ_ONLY', '1'],

@@ -5,7 +5,7 @@
 import { fail } from '../errors.ts';
 import type { Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
-import { baseName, INFORMATION_SCHEMA, identifier, type Macro, type PlanEntry, stringLiteral } from '../sql/index.ts';
+import { baseName, INFORMATION_SCHEMA, identifier, type Macro, type PlanEntry, replaceEnums, stringLiteral } from '../sql/index.ts';
 import { allRaw } from './shapes.ts';
 import type { VisibleCatalog, VisibleTable } from './types.ts';
 
@@ -103,7 +103,7 @@ function columnRows(catalogName: string, table: VisibleTable): (readonly Cell[])
   return table.columns.map(({ name, type, description }, index) => {
     const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(type);
     return [
-      ...[catalogName, table.schema, table.name, name, index + 1, null, 'YES', type, null, null],
+      ...[catalogName, table.schema, table.name, name, index + 1, null, 'YES', replaceEnums(type, 'ENUM'), null, null],
       ...(decimal === null ? [null, null, null] : [Number(decimal[1]), 10, Number(decimal[2])]),
       ...[null, description ?? null],
     ];

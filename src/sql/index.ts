@@ -31,5 +31,5 @@ export {
 } from './plan-catalog.ts';
 export { toPredicate } from './predicate.ts';
 export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './qualify.ts';
-export { identifier, qualified, stringLiteral } from './quote.ts';
+export { identifier, qualified, replaceEnums, stringLiteral } from './quote.ts';
 export type { CatalogReference, GatedTable, GateOptions } from './walk.ts';

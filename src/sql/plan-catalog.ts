@@ -4,7 +4,7 @@ import { fail } from '../errors.ts';
 import type { AllowDecision, Column, ColumnDecision, Dataset, PlanCatalog } from '../model.ts';
 import { maskExpression } from './masks.ts';
 import { predicateSql, type Row } from './predicate-sql.ts';
-import { identifier, qualified, stringLiteral, typeText } from './quote.ts';
+import { identifier, qualified, replaceEnums, stringLiteral, typeText } from './quote.ts';
 
 export interface PlanEntry {
   readonly dataset: Dataset;
@@ -167,7 +167,7 @@ function governedView(entry: PlanEntry, catalog: string): string {
   const { dataset, decision, barrier } = entry;
   const row: Row = { alias: identifier(freeAlias(dataset.columns)), columns: dataset.columns };
   const shown = visibleColumns(dataset, decision);
-  const select = shown.map(({ column, treatment }) => `${outputColumn(column, treatment, row, barrier)} AS ${identifier(column.name)}`);
+  const select = shown.map((column) => `${outputColumn(column, decision, row, barrier)} AS ${identifier(column.column.name)}`);
   const where = decision.rowFilter === null ? '' : ` WHERE ${predicateSql(decision.rowFilter, row)}`;
   const limit = barrier ? ` LIMIT ${NO_LIMIT}` : '';
   return `CREATE VIEW ${target(entry, catalog)} AS SELECT ${select.join(', ')} FROM ${sourceName(dataset, catalog)} AS ${row.alias}${where}${limit}`;
@@ -199,10 +199,13 @@ function visibleColumns(dataset: Dataset, decision: AllowDecision): readonly Sho
 }
 
 /** TRY makes the engine write its values out anew: nothing above it meets a dictionary, whose values may come from hidden rows. */
-function outputColumn(column: Column, treatment: Shown['treatment'], row: Row, barrier: boolean): string {
+function outputColumn({ column, treatment }: Shown, decision: AllowDecision, row: Row, barrier: boolean): string {
   const raw = `${row.alias}.${identifier(column.name)}`;
   const value = treatment.kind === 'raw' ? raw : maskedValue(raw, column, treatment, row);
-  return barrier ? `TRY(${value})` : value;
+  const hides = decision.rowFilter !== null || treatment.kind === 'masked';
+  const type = hides ? replaceEnums(column.type, 'VARCHAR') : column.type;
+  const shown = type === column.type ? value : `CAST(${value} AS ${typeText(type)})`;
+  return barrier ? `TRY(${shown})` : shown;
 }
 
 function maskedValue(raw: string, column: Column, treatment: Extract<Shown['treatment'], { kind: 'masked' }>, row: Row): string {

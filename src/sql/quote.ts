@@ -25,6 +25,13 @@ export function numberLiteral(value: number | bigint): string {
   return `(${digits})`;
 }
 
+/** The type with another name in place of each enum: the values of an enum are values of rows, hidden ones too. */
+export function replaceEnums(type: string, by: string): string {
+  return type.replaceAll(/"(?:[^"]|"")*"|'(?:[^']|'')*'|\bENUM\((?:[^')]|'(?:[^']|'')*')*\)/g, (token) =>
+    token.startsWith('ENUM(') ? by : token,
+  );
+}
+
 const TYPE_TOKENS = /^(?:[A-Za-z_][A-Za-z0-9_]*|"(?:[^"]|"")+"|'(?:[^']|'')*'|[0-9]+|[(),[\] ])+$/;
 
 /** Type text of the catalog; it goes into SQL as it is, so its tokens are checked. Throws policy.invalid. */

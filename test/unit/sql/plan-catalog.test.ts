@@ -197,6 +197,25 @@ test('hostile names and constants stay names and constants', async () => {
   expect(rows).toEqual([[1, evil]]);
 });
 
+test.each([
+  ['a row filter', { kind: 'compare', op: '=', left: { kind: 'column', name: 'c' }, right: { kind: 'literal', value: 'seen' } }, {}],
+  ['a mask', null, { c: { kind: 'null' } }],
+] as const)('with %s the values of an enum are not part of the answer: hidden rows have some of them', async (_, filter, masks) => {
+  const file = join(demo.directory, 'enums.parquet');
+  await demo.connection.run(
+    `COPY (SELECT unnest(['seen', 'hidden']) AS c, unnest([['seen'], ['hidden']]) AS l) TO '${file}' (FORMAT parquet)`,
+  );
+  const dataset = parquet('t', file, { c: "ENUM('seen', 'hidden')", l: "ENUM('seen', 'hidden')[]" });
+  const typesUnder = async (decision: PlanEntry['decision'], barrier: boolean): Promise<unknown> =>
+    demo.withPlan([{ dataset, decision, barrier, files: [file] }], async () => (await demo.query('SELECT typeof(c), typeof(l) FROM t'))[0]);
+  for (const barrier of [false, true]) {
+    const [c, l] = (await typesUnder(allow(dataset, filter, masks), barrier)) as readonly string[];
+    expect(c).toBe('VARCHAR');
+    if (filter !== null) expect(l).toBe('VARCHAR[]');
+  }
+  expect(await typesUnder(allow(dataset, null), false)).toEqual(["ENUM('seen', 'hidden')", "ENUM('seen', 'hidden')[]"]);
+});
+
 test('a decision that does not fit its dataset makes no view', async () => {
   const dataset = await orders();
   const build =
