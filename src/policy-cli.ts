@@ -63,7 +63,10 @@ async function expectedEpoch(directory: string): Promise<number> {
 }
 
 /** A flag of a command's own, and the arguments without it. */
-export function takeFlag(args: readonly string[], name: string): { readonly value: string | undefined; readonly others: readonly string[] } {
+export function takeFlag(
+  args: readonly string[],
+  name: string,
+): { readonly value: string | undefined; readonly others: readonly string[] } {
   const at = args.indexOf(name);
   return at < 0 ? { value: undefined, others: args } : { value: args[at + 1], others: args.toSpliced(at, 2) };
 }
