@@ -68,16 +68,13 @@ describe('statements', () => {
     'an IN list, long': `SELECT 1 WHERE 1 IN (${'1,'.repeat(100_000)}1)`,
     'two statements': 'SELECT 1; SELECT 2',
     'two statements, the second hidden': 'SELECT 1;\n--\nDROP TABLE demo.orders',
-    INSERT: 'INSERT INTO demo.orders SELECT * FROM demo.orders',
     UPDATE: 'UPDATE demo.orders SET amount = 0',
     DELETE: 'DELETE FROM demo.orders',
     MERGE: 'MERGE INTO demo.orders USING demo.orders o ON true WHEN MATCHED THEN DELETE',
     'INSERT in a CTE': 'WITH x AS (INSERT INTO demo.orders SELECT * FROM demo.orders RETURNING *) SELECT * FROM x',
-    CREATE: 'CREATE TABLE demo.mine AS SELECT 1',
     'CREATE VIEW': 'CREATE OR REPLACE VIEW demo.orders AS SELECT 1',
     'CREATE MACRO': 'CREATE MACRO f(x) AS x',
     'CREATE SECRET': "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')",
-    DROP: 'DROP TABLE demo.orders',
     ALTER: 'ALTER TABLE demo.orders RENAME TO stolen',
     TRUNCATE: 'TRUNCATE demo.orders',
     COPY: "COPY demo.orders TO '/tmp/stolen.csv'",
@@ -107,6 +104,17 @@ describe('statements', () => {
     'EXPLAIN POLICY of DDL': 'EXPLAIN POLICY DROP TABLE demo.orders',
     'EXPLAIN POLICY twice': 'EXPLAIN POLICY EXPLAIN POLICY SELECT 1',
   };
+
+  test.each([
+    ['INSERT INTO demo.orders SELECT * FROM demo.orders', 'NOT_FOUND'],
+    ['CREATE TABLE demo.mine AS SELECT 1', 'PERMISSION_DENIED'],
+    ['CREATE OR REPLACE TABLE demo.orders AS SELECT 1', 'PERMISSION_DENIED'],
+    ['DROP TABLE demo.orders', 'NOT_FOUND'],
+  ])('%s: governed data is not written', async (sql, expected) => {
+    expectClear(await failureOf(client.table(sql)), [expected], sql);
+    expectClear(await failureOf(client.prepare(sql)), [expected], `${sql}, prepared`);
+    expect((await client.rows('SELECT count(*) > 1 AS there FROM demo.orders'))[0]).toEqual({ there: true });
+  });
 
   test.each(Object.entries(statements))('%s', async (what, sql) => {
     const started = performance.now();
@@ -174,7 +182,7 @@ describe('bytes', () => {
     for (const type of ['', 'Nonsense', 'BeginTransaction', 'x'.repeat(10_000)])
       expectClear(await failureOf(client.action(type, Buffer.alloc(0))), MALFORMED, `action ${type.slice(0, 20)}`);
     expectClear(
-      await failureOf(client.unary('GetFlightInfo', encode('FlightDescriptor', { type: 1, path: ['demo', 'orders'] }))),
+      await failureOf(client.unary('GetFlightInfo', encode('FlightDescriptor', { type: 1, path: ['a', 'demo', 'orders', 'x'] }))),
       MALFORMED,
       'path',
     );
