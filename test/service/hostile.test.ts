@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { connectFlight, type Failure, failureOf, type RawClient } from '../support/flight-client.ts';
+import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { encode, encodeAny } from '../support/flight-messages.ts';
+import { expectClear } from '../support/hostile/raw-call.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 /** Fits the machine's smallest user: bombs have to hit the limit, not the memory. */
@@ -29,14 +30,6 @@ afterEach(async () => {
   await using fresh = await connectFlight({ port: sluice.port, user: 'steward' });
   expect(await fresh.rows('SELECT 1 AS alive')).toEqual([{ alive: 1 }]);
 });
-
-/** A fault of the caller, said in words, without the server's inside. */
-function expectClear(failure: Failure, statuses: readonly string[], what: string): void {
-  expect(statuses, `${what}: ${failure.status} ${failure.message}`).toContain(failure.status);
-  expect(failure.message.length, what).toBeGreaterThan(5);
-  expect(failure.message.length, what).toBeLessThan(2000);
-  expect(failure.message, what).not.toMatch(/\n\s+at |node_modules|dist\/|\/home|\/tmp|__source|undefined|\[object|cannot read prop/i);
-}
 
 const REFUSED = ['INVALID_ARGUMENT'];
 const nested = (open: string, inner: string, close: string, times: number): string => `${open.repeat(times)}${inner}${close.repeat(times)}`;
