@@ -58,7 +58,7 @@ test('pandas keeps Arrow types when asked to', shows('pandas', 'query'), async (
   expect(loosely(actual)).toEqual(loosely(await expectedOf('analyst_eu', sql)));
 });
 
-test('pandas passes parameters on', shows('pandas', 'parameters'), async () => {
+test('pandas passes parameters on', shows('pandas', 'parameters', 'read_sql hands no parameters to ADBC'), async () => {
   const sql = 'SELECT customer_id, name FROM demo.customers WHERE customer_id BETWEEN ? AND ? ORDER BY 1';
   const actual = await python.call<Answer>('pandas_read_sql', options('analyst_eu', { sql, values: [10, 60] }));
   expect(loosely(actual)).toEqual(loosely(await expectedOf('analyst_eu', sql.replace('? AND ?', '10 AND 60'))));

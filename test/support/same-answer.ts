@@ -71,6 +71,7 @@ function spell(cell: unknown, type: string): unknown {
   if (type.startsWith('timestamp'))
     return String(cell)
       .replace('T', ' ')
-      .replace(/\.?0+$/, '');
+      .replace(/(\.\d*?)0+$/, '$1')
+      .replace(/\.$/, '');
   return String(cell);
 }
