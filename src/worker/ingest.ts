@@ -57,7 +57,8 @@ function named({ request: { table }, policy: { snapshot } }: IngestCall): TableN
 function modeOf({ table, ifExists, ifMissing }: IngestRequest, existing: ScratchTable | null): 'create' | 'replace' | 'append' {
   if (existing === null) {
     if (ifMissing === 'fail') fail('dataset.unknown', `the table ${JSON.stringify(table.name)} does not exist or is not yours`);
-    return 'create';
+    // Somebody else may make it meanwhile: who wants to replace it still does.
+    return ifExists === 'replace' ? 'replace' : 'create';
   }
   if (ifExists === 'fail') fail('dataset.exists', `you already have a table ${existing.name}; append to it or replace it`);
   return ifExists;

@@ -60,6 +60,7 @@ export function rawCall(client: RawClient, { method, messages, headers = {} }: R
 const CALLERS_FAULTS: readonly string[] = [
   'INVALID_ARGUMENT',
   'NOT_FOUND',
+  'ALREADY_EXISTS',
   'PERMISSION_DENIED',
   'UNAUTHENTICATED',
   'RESOURCE_EXHAUSTED',

@@ -53,6 +53,11 @@ test('rows are stored as their sender says, without lineage', async () => {
   expect(world.scratch.find('ada', 't')?.lineage).toEqual([]);
 });
 
+test('two that make and replace one table at once: the last one stays', async () => {
+  expect(await Promise.all([send(rows(1, 2), { ifExists: 'replace' }), send(rows(3), { ifExists: 'replace' })])).toEqual([2, 1]);
+  expect([[[1n], [2n]], [[3n]]]).toContainEqual(await world.rows('t'));
+});
+
 test("another's table of that name is not there", async () => {
   await send(rows(1));
   await expect(send(rows(2), { ifExists: 'append', ifMissing: 'fail', principal: EVE })).rejects.toMatchObject({ code: 'dataset.unknown' });
