@@ -64,6 +64,17 @@ test('pandas passes parameters on', shows('pandas', 'parameters', 'read_sql hand
   expect(loosely(actual)).toEqual(loosely(await expectedOf('analyst_eu', sql.replace('? AND ?', '10 AND 60'))));
 });
 
+describe.each([
+  ['pandas_read_sql', 'pandas'],
+  ['polars_read_database', 'polars'],
+  ['duckdb_over_reader', 'DuckDB'],
+] as const)('%s', (verb, client) => {
+  test('with a wrong password', shows(client, 'password'), async () => {
+    const wrong = { uri: sluice.uri, user: 'steward', password: 'wrong', sql: 'SELECT 1 AS one', over: 'FROM remote' };
+    await expect(python.call(verb, wrong)).rejects.toThrow(/Unauthenticated/i);
+  });
+});
+
 test('polars reads batch by batch', shows('polars', 'large result'), async () => {
   expect(await python.call('polars_batches', options('steward', { sql: 'SELECT order_id, status FROM demo.orders' }))).toBe(1_000_000);
 });

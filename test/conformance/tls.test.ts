@@ -89,6 +89,13 @@ describe('frames over TLS', () => {
     expect(answer.rows).toEqual((await expectedOf('analyst_eu', count)).rows);
   });
 
+  test('polars, with an address alone', shows('polars', 'password', 'read_database_uri has no way to sign in'), async () => {
+    await using trusting = new PythonClients('main', { SSL_CERT_FILE: certificates.authorityFile });
+    const address = `flightsql://analyst_eu:analyst_eu-demo@127.0.0.1:${sluice.port}`;
+    const answer = await trusting.call<Answer>('polars_read_uri', { uri: address, sql: count });
+    expect(answer.rows).toEqual((await expectedOf('analyst_eu', count)).rows);
+  });
+
   test('DuckDB', shows('DuckDB', 'TLS'), async () => {
     const over = 'SELECT count(*) AS n FROM remote';
     const answer = await python.call<Answer>('duckdb_over_reader', adbc('analyst_eu', { sql: 'SELECT * FROM demo.customers', over }));

@@ -38,8 +38,8 @@ class LineProcess {
   readonly #waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
   #stderr = '';
 
-  constructor(command: string, args: readonly string[]) {
-    this.#child = spawn(command, args, { stdio: 'pipe' });
+  constructor(command: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(command, args, { stdio: 'pipe', env: { ...process.env, ...env } });
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString()).slice(-4000);
     });
@@ -94,9 +94,9 @@ const PYTHON_MODULES: Readonly<Record<PythonProcess, { readonly python: string; 
 export class PythonClients implements AsyncDisposable {
   readonly #process: LineProcess;
 
-  constructor(which: PythonProcess = 'main') {
+  constructor(which: PythonProcess = 'main', env: Readonly<Record<string, string>> = {}) {
     const { python, modules } = PYTHON_MODULES[which];
-    this.#process = new LineProcess(python, [fileURLToPath(new URL('python/lines.py', import.meta.url)), ...modules]);
+    this.#process = new LineProcess(python, [fileURLToPath(new URL('python/lines.py', import.meta.url)), ...modules], env);
   }
 
   /** Any verb of its modules. */
