@@ -40,6 +40,15 @@ describe.each([
   });
 });
 
+test('a scan over many files comes in shares, whose rows are the whole', shows('ADBC', 'several endpoints'), async () => {
+  const sql = 'SELECT order_id, region FROM demo.orders';
+  const shares = await python.call<Answer & { partitions: number }>('adbc_statement', options('steward', { sql }));
+  expect(shares.partitions).toBeGreaterThan(1);
+  expect(shares.partitions).toBeLessThanOrEqual(16);
+  expect(new Set(shares.rows.map(([id]) => id)).size).toBe(1_000_000);
+  expect(shares.rows).toHaveLength(1_000_000);
+});
+
 test('rows one by one, as DB-API hands them out', shows('ADBC', 'query'), async () => {
   const sql = 'SELECT order_id, amount FROM demo.orders WHERE order_id <= 100 ORDER BY order_id';
   const { rows } = await python.call<Answer>('adbc_fetch', options('analyst_eu', { sql }));
