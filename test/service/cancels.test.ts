@@ -128,7 +128,7 @@ const WAYS: readonly (() => Promise<void>)[] = [
   passDeadline,
 ];
 
-test('a thousand leave', { timeout: 300_000 }, async () => {
+test('a thousand leave', { timeout: 600_000 }, async () => {
   let next = 0;
   const leave = async (): Promise<void> => {
     while (next < CANCELS) await WAYS[next++ % WAYS.length]?.();
