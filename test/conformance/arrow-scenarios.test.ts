@@ -134,7 +134,7 @@ describe('flight_sql:ingestion as it is', () => {
     ['a transaction', { transaction_id: Buffer.from('123') }],
     ['a temporary table', { temporary: true }],
     ['options', { options: { key1: 'val1' } }],
-  ])('%s alone is refused too; without it three rows are taken', async (_what, extra) => {
+  ])('%s alone is refused too, and the rest of the command is not', async (_what, extra) => {
     await using server = await startScenario('flight_sql:ingestion:strict', '127.0.0.1', 0);
     await using client = new RawClient({ port: server.port });
     const ingest = {
