@@ -6,9 +6,13 @@ export interface FunctionFacts {
   readonly type: string;
 }
 
-/** Settings, session, catalog, plan and file state; engine internals; errors and sleeps; statistics of hidden rows. */
+/**
+ * Settings, session, catalog, plan and file state; engine internals; errors and sleeps; statistics of hidden rows; what calls itself as
+ * deep as a value is nested, and so ends the process, or needs memory or time by the square of its arguments without counting it.
+ */
 const DENIED: ReadonlySet<string> = new Set(
-  `current_setting getvariable nextval currval write_log sleep_ms stats current_query current_query_id txid_current
+  `json_structure json_group_structure json_contains json_merge_patch json_pretty damerau_levenshtein
+   current_setting getvariable nextval currval write_log sleep_ms stats current_query current_query_id txid_current
    current_user session_user user in_search_path current_schemas current_database current_catalog current_connection_id current_transaction_id
    json_serialize_sql json_deserialize_sql json_serialize_plan json_execute_serialized_sql parse_duckdb_log_message
    get_block_size vector_type create_sort_key constant_or_null error combine finalize bitstring_agg

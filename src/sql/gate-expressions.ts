@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { constantOf, type Json, list, location, object, text } from './ast.ts';
 import { AGGREGATE_BY_NAME, isSessionFunction } from './functions.ts';
+import { checkRecursion } from './recursion.ts';
 import { checkType, checkValue } from './types.ts';
 import { applyShape, name, names, plain, type Rule, type Scope, type Shape, unused, type Walk } from './walk.ts';
 
@@ -122,6 +123,7 @@ function visitExpression(walk: Walk, node: Json, scope: Scope): void {
 export function applyFunction(walk: Walk, node: Json, scope: Scope, allowed: (name: string) => boolean, what: string): void {
   const called = allowName(walk, node, allowed, what);
   if (AGGREGATE_BY_NAME.has(called)) aggregateByName(walk, node);
+  checkRecursion(called, node);
   applyShape(walk, node, FUNCTION, scope, 'a function call');
 }
 

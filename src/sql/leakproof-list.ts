@@ -11,7 +11,7 @@ function words(list: string): ReadonlySet<string> {
 export const ALWAYS: ReadonlySet<string> = words(`
   !~~ !~~* ~~ ~~* ~~~ ^@ || && <@ @> @ abs atan atan2 asinh array_contains array_distinct array_has array_has_all array_has_any
   array_position array_to_json array_value ascii bit_count bit_length bit_position cbrt ceil ceiling char_length
-  character_length concat concat_ws contains damerau_levenshtein dayname day month year quarter dayofmonth dayofweek dayofyear isodow
+  character_length concat concat_ws contains dayname day month year quarter dayofmonth dayofweek dayofyear isodow
   week weekday weekofyear hour minute second degrees editdist3 encode ends_with epoch even exp floor
   formatreadablesize format_bytes greatest least hash hex instr isfinite isinf isnan jaro_similarity jaro_winkler_similarity
   json_array json_quote json_valid lcase len length lower levenshtein list_contains list_distinct list_has list_has_all

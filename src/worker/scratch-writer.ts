@@ -118,6 +118,12 @@ async function confirm({ table, principal }: WriteRequest, lineage: readonly Lin
   if (!same || !rights.mayCreate(table)) fail('policy.changed', 'the policy changed while the table was written; run the statement again');
 }
 
+/** With members without names, as unions have in Parquet: no statement can write such a type down again. */
+function isUnreadable(type: string): boolean {
+  const quoted: readonly string[] = type.match(/"(?:[^"]|"")*"/g) ?? [];
+  return quoted.includes('""') || /[\p{Cc}\p{Cs}]/u.test(type) || /\bUNION\(|\bSTRUCT\((?:"(?:[^"]|"")*"|\w+)[,()]/.test(type);
+}
+
 /** Column names become part of later statements and of metadata. */
 export function checkColumns(columns: readonly ColumnInfo[]): void {
   const names = new Set(columns.map(({ name }) => foldName(name)));
@@ -125,6 +131,9 @@ export function checkColumns(columns: readonly ColumnInfo[]): void {
   if (names.size < columns.length) fail('sql.binding', 'two columns of the table would have the same name; give them different aliases');
   if (columns.some(({ name }) => name === '' || /[\p{Cc}\p{Cs}]/u.test(name)))
     fail('sql.binding', 'a column name is empty or holds control characters; give the column another alias');
+  const odd = columns.find(({ type }) => isUnreadable(type));
+  if (odd !== undefined)
+    fail('sql.type', `the column ${JSON.stringify(odd.name)} is a union or has members without a readable name: store its members instead`);
 }
 
 /** Trusted relation text over the Parquet file or files at a path. */

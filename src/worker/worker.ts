@@ -130,7 +130,9 @@ class TicketWorker implements Worker {
   }
 
   #command({ command, query }: CommandTask, { ticket, principal, policy, signal }: Turn): Promise<CommandResult> {
-    return this.#once.run(ticket, () => this.#options.runCommand({ command, query, principal, policy, signal }));
+    const run = (): Promise<CommandResult> => this.#options.runCommand({ command, query, principal, policy, signal });
+    // What changes nothing may run again.
+    return command.kind === 'none' || command.kind === 'showTokens' ? run() : this.#once.run(ticket, run);
   }
 }
 
