@@ -31,6 +31,8 @@ export interface Config {
   readonly tempLimitBytes: number;
   readonly threads: number;
   readonly engineThreads: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddress: number;
   readonly streamsMax: number;
   readonly streamsPerPrincipal: number;
   readonly queueMax: number;

@@ -154,6 +154,7 @@ async function openFlight(config: Config, parts: Parts, location: () => string):
     probes: operations.metrics.meter(createAuditLog(() => {})),
     logger: options.logger,
     maxMessageBytes: 16 * 1024 ** 2,
+    connections: config,
   });
 }
 

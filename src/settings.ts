@@ -136,6 +136,18 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     parse: integer(1, 256),
     doc: 'Most results that are computed at the same time; more wait their turn.',
   },
+  SLUICE_CONNECTIONS: {
+    key: 'connectionsMax',
+    default: '4096',
+    parse: integer(1, 1_000_000),
+    doc: 'Most connections to the Flight port at the same time; more are closed at once.',
+  },
+  SLUICE_CONNECTIONS_PER_ADDRESS: {
+    key: 'connectionsPerAddress',
+    default: '1024',
+    parse: integer(1, 1_000_000),
+    doc: 'Of these from one address. Behind a load balancer that hides addresses, all clients have one.',
+  },
   SLUICE_MAX_STREAMS: {
     key: 'streamsMax',
     default: '256',

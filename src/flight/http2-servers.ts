@@ -3,6 +3,7 @@
  * suit long distances. It reaches a private field of grpc-js; a test fails when an upgrade moves it.
  */
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { Server } from '@grpc/grpc-js';
 
 /** With 64 KB, HTTP/2's default, an upload over 100 ms of distance ends at 640 KB/s. The connection's window bounds what strangers can fill. */
@@ -34,6 +35,30 @@ export function tuneHttp2(server: Server, methods: ReadonlySet<string>, onUnrout
     });
   }
   return servers.length > 0;
+}
+
+export interface ConnectionLimits {
+  readonly connectionsMax: number;
+  readonly connectionsPerAddress: number;
+}
+
+/** Connections above a limit are closed at once: each costs memory and a file, also when it says nothing. */
+export function limitConnections(server: Server, { connectionsMax, connectionsPerAddress }: ConnectionLimits): void {
+  const open = new Map<string, number>();
+  for (const http2 of http2ServersOf(server)) {
+    http2.maxConnections = connectionsMax;
+    http2.on('connection', (socket: Socket) => {
+      const address = socket.remoteAddress ?? '';
+      const count = (open.get(address) ?? 0) + 1;
+      open.set(address, count);
+      socket.once('close', () => {
+        const left = (open.get(address) ?? 1) - 1;
+        if (left === 0) open.delete(address);
+        else open.set(address, left);
+      });
+      if (count > connectionsPerAddress) socket.destroy();
+    });
+  }
 }
 
 function http2ServersOf(server: Server): readonly Http2Server[] {

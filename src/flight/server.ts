@@ -10,7 +10,7 @@ import type { Logger } from '../log.ts';
 import type { RawCall } from './fast-frames.ts';
 import { probeFastPath } from './fast-path-probe.ts';
 import { createHealth } from './health.ts';
-import { tuneHttp2, type Unrouted } from './http2-servers.ts';
+import { type ConnectionLimits, limitConnections, tuneHttp2, type Unrouted } from './http2-servers.ts';
 import { createReflection } from './reflection.ts';
 import type { RpcHandler } from './rpc.ts';
 import { type Edge, serve, unimplemented } from './stream.ts';
@@ -30,6 +30,8 @@ export interface FlightServerOptions {
   readonly logger: Logger;
   /** Largest request message, bytes. */
   readonly maxMessageBytes: number;
+  /** Default: none. */
+  readonly connections?: ConnectionLimits;
 }
 
 export type FlightMethod = (typeof METHODS)[number];
@@ -94,6 +96,7 @@ export async function createFlightServer(options: FlightServerOptions): Promise<
   const port = await bind(server, options);
   if (!tuneHttp2(server, new Set(paths), (request) => recordUnrouted(audit, request)))
     logger.warn('requests to unknown services are not recorded: the HTTP/2 server of grpc-js was not found');
+  if (options.connections !== undefined) limitConnections(server, options.connections);
   let draining: Promise<void> | undefined;
   const drain = (graceMs: number): Promise<void> => {
     state.draining = true;

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { connect as connectSocket, type Socket } from 'node:net';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { limitConnections } from '#src/flight/http2-servers.js';
 import { type Fake, startFake } from './fakes.ts';
 
 let fake: Fake;
@@ -78,4 +81,31 @@ test.each([
   const [error] = await once(stream, 'error').catch((reason: unknown) => [reason]);
   expect(error).toMatchObject({ message: expect.stringContaining('NGHTTP2_ENHANCE_YOUR_CALM') });
   expect(await call({ ...path, ...grpc, 'x-large': 'a'.repeat(50_000) })).toEqual([200, '16']);
+});
+
+test('connections above a limit are closed at once, and free their place', async () => {
+  const server = new Server();
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    ),
+  );
+  limitConnections(server, { connectionsMax: 10, connectionsPerAddress: 2 });
+  const open = (): Promise<{ socket: Socket; closed: Promise<unknown> }> =>
+    new Promise((resolve) => {
+      const socket = connectSocket(port, '127.0.0.1', () => resolve({ socket, closed: once(socket, 'close') }));
+      socket.on('error', () => {}).resume();
+    });
+  const [first, second, third] = [await open(), await open(), await open()];
+  await third.closed;
+  first.socket.destroy();
+  await first.closed;
+  await vi.waitFor(async () => {
+    const next = await open();
+    const ended = await Promise.race([next.closed.then(() => true), new Promise((resolve) => setTimeout(() => resolve(false), 200))]);
+    next.socket.destroy();
+    expect(ended).toBe(false);
+  });
+  second.socket.destroy();
+  server.forceShutdown();
 });
