@@ -130,7 +130,7 @@ describe('the session of a connection', () => {
     expect(session.answer.rows).toEqual((await expectedOf('analyst_eu', 'SELECT count(*) AS n FROM demo.customers')).rows);
   });
 
-  test("Sluice's own options are set and told", shows('ADBC', 'session options'), async () => {
+  test("Sluice's own options are set and told", shows('ADBC', 'string views and dictionaries'), async () => {
     const own = { 'adbc.flight.sql.session.option.strings': 'view', 'adbc.flight.sql.session.option.compression': 'zstd' };
     const text = 'SELECT status FROM demo.orders WHERE order_id <= 200 ORDER BY order_id';
     const session = await python.call<Session>(
@@ -161,7 +161,7 @@ describe('the session of a connection', () => {
   });
 });
 
-describe('transactions, which a read plane does not have', shows('ADBC', 'transactions'), () => {
+describe('transactions, which a read plane does not have', shows('ADBC', 'autocommit off'), () => {
   const sql = 'SELECT count(*) AS n FROM demo.orders';
 
   test("Python's default, autocommit off, works for reading", async () => {

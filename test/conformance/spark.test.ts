@@ -78,6 +78,10 @@ test('what one may not see is not there', shows('Spark', 'errors in words'), asy
   await expect(read('analyst_eu', { dbtable: 'demo.nothing' })).rejects.toThrow(/nothing/);
 });
 
+test('a wrong password', shows('Spark', 'password'), async () => {
+  await expect(read('steward', { query: 'SELECT 1 AS one', password: 'wrong' })).rejects.toThrow(/Unauth|password/i);
+});
+
 test(
   'numbers keep their types',
   shows('Spark', 'column metadata', 'BIGINT comes as decimal(20,0): the JDBC driver calls no number signed'),

@@ -53,7 +53,7 @@ export const FEATURES = [
   'bulk ingest',
   'CREATE TABLE AS, INSERT, DROP',
   'batched updates',
-  'transactions',
+  'autocommit off',
   'pushed-down filters',
   'errors in words',
 ] as const;
