@@ -21,13 +21,16 @@ export function allRaw(dataset: Dataset): AllowDecision {
   };
 }
 
-/** A steward's view text over its bases' raw columns, without rows; the same for every reader. */
+/** A steward's view text over its bases' raw columns, without rows; the same for every reader. `shape` may change a base's types. */
 export function openView(
   sql: string,
   gated: GatedStatement,
   defaultSchema: string,
+  shape: (base: Dataset) => Dataset = (base) => base,
 ): { readonly catalog: PlanCatalog; readonly text: string } {
-  const entries = gated.datasets.map((base): PlanEntry => ({ dataset: asTable(base), decision: allRaw(base), base: true, barrier: false }));
+  const entries = gated.datasets.map(
+    (base): PlanEntry => ({ dataset: asTable(shape(base)), decision: allRaw(base), base: true, barrier: false }),
+  );
   const catalog = buildPlanCatalog({ defaultSchema, entries, data: 'empty' });
   return { catalog, text: qualifyView(sql, gated, catalog.name) };
 }

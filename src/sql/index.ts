@@ -27,6 +27,7 @@ export {
   type PlanCatalogInput,
   type PlanEntry,
   parquetPattern,
+  shownType,
   sourceRelation,
 } from './plan-catalog.ts';
 export { toPredicate } from './predicate.ts';

@@ -198,12 +198,17 @@ function visibleColumns(dataset: Dataset, decision: AllowDecision): readonly Sho
   return shown;
 }
 
+/** The type that a column has for its readers: the values of an enum are those of hidden rows and cells too. */
+export function shownType({ name, type }: Column, decision: AllowDecision): string {
+  const treatment = decision.columns.find((column) => column.name === name)?.treatment;
+  return decision.rowFilter !== null || treatment?.kind === 'masked' ? replaceEnums(type, 'VARCHAR') : type;
+}
+
 /** TRY makes the engine write its values out anew: nothing above it meets a dictionary, whose values may come from hidden rows. */
 function outputColumn({ column, treatment }: Shown, decision: AllowDecision, row: Row, barrier: boolean): string {
   const raw = `${row.alias}.${identifier(column.name)}`;
   const value = treatment.kind === 'raw' ? raw : maskedValue(raw, column, treatment, row);
-  const hides = decision.rowFilter !== null || treatment.kind === 'masked';
-  const type = hides ? replaceEnums(column.type, 'VARCHAR') : column.type;
+  const type = shownType(column, decision);
   const shown = type === column.type ? value : `CAST(${value} AS ${typeText(type)})`;
   return barrier ? `TRY(${shown})` : shown;
 }

@@ -4,6 +4,7 @@ import { fail } from '../errors.ts';
 import { child, constantOf, isObject, type Json, list, object, objects, text } from './ast.ts';
 import { COLLECTING, FIXED, GROWING, READING, rangeCount } from './growth.ts';
 import type { SqlLimits } from './limits.ts';
+import { checkSteps } from './recursion.ts';
 
 /** Bytes that a stored column value counts as; what a column really holds is data, not a bomb of the statement. */
 const COLUMN_BYTES = 16;
@@ -247,6 +248,7 @@ function callSize(node: Json, sizes: Sizes): number {
   if (lambda !== undefined) return lambdaSize(name, args, lambda, sizes);
   const rule = Object.hasOwn(GROWING, name) ? GROWING[name] : undefined;
   const argSizes = args.map((arg) => expressionSize(arg, sizes));
+  checkSteps(name, args, argSizes);
   if (FIXED.has(name)) return 4 * COLUMN_BYTES;
   if (READING.has(name)) return sum(argSizes);
   if (COLLECTING.has(name)) return bounded(sum(argSizes), sizes) + sizes.limits.growthBytes;
