@@ -43,6 +43,47 @@ test.each([
   expect(await code(sql)).toBe(expected);
 });
 
+describe('what would end the process, or never end', () => {
+  const deep = (count: number): string => `${'['.repeat(count)}1${']'.repeat(count)}`;
+  test.each([
+    [`SELECT json_structure('${deep(5)}')`, 'sql.refused'],
+    ["SELECT json_contains('[]', '1'), json_merge_patch('{}', '{}')", 'sql.refused'],
+    ["SELECT json_pretty('[]')", 'sql.refused'],
+    ["SELECT json_group_structure('[]')", 'sql.refused'],
+    ["SELECT damerau_levenshtein('a', 'b')", 'sql.refused'],
+    [`SELECT from_json('1', '${deep(90)}')`, 'passed'],
+    [`SELECT from_json('1', '${deep(101)}')`, 'sql.limit'],
+    [`SELECT json_transform_strict('1', '${deep(101)}')`, 'sql.limit'],
+    ['SELECT json_transform(region, region) FROM orders', 'sql.refused'],
+    ["SELECT from_json('1', repeat('[', 5))", 'sql.refused'],
+    [`SELECT region LIKE '${'%a'.repeat(100)}' FROM orders`, 'passed'],
+    [`SELECT region ILIKE '${'%a'.repeat(101)}' FROM orders`, 'sql.limit'],
+    [`SELECT region NOT ILIKE '${'%a'.repeat(101)}' FROM orders`, 'sql.limit'],
+    [`SELECT region GLOB '${'*a'.repeat(101)}' FROM orders`, 'sql.limit'],
+    [`SELECT region LIKE '${'%a'.repeat(101)}' ESCAPE '!' FROM orders`, 'sql.limit'],
+    ["SELECT 'a' LIKE region FROM orders", 'sql.refused'],
+    ["SELECT 'a' ILIKE repeat('%a', 9)", 'sql.refused'],
+    ["SELECT 'a' NOT LIKE ('%' || region) FROM orders", 'sql.refused'],
+    ["SELECT list_transform(['%'], p -> 'a' ILIKE p)", 'sql.refused'],
+    ['SELECT "~~*"(region, region) FROM orders', 'sql.refused'],
+    ["SELECT main.ilike_escape('a', region, '!') FROM orders", 'sql.refused'],
+    ["SELECT region LIKE '%' || 'a' || '%', region ILIKE concat('%', upper('a')) FROM orders", 'passed'],
+    ["SELECT region LIKE CAST('a%' AS VARCHAR) FROM orders", 'passed'],
+    ['SELECT region LIKE NULL FROM orders', 'passed'],
+    ["SELECT levenshtein(region, 'abc') FROM orders", 'passed'],
+    ["SELECT levenshtein(repeat('a', 60000), repeat('b', 60000))", 'sql.limit'],
+    ["SELECT editdist3(repeat('a', 6000), region || repeat('b', 6000)) FROM orders", 'sql.limit'],
+    ["SELECT list_transform(range(9), x -> levenshtein(repeat('a', 60000), repeat('b', 6000)))", 'sql.limit'],
+    ["SELECT repeat('a', 5000) ILIKE '%a%a%b'", 'sql.limit'],
+    ["SELECT repeat('a', 60000) LIKE '%a%a_b'", 'sql.limit'],
+    ["SELECT repeat('a', 60000) LIKE '%b'", 'passed'],
+    ["SELECT regexp_replace(repeat('a', 60000), 'a*b|a', 'x', 'g')", 'sql.limit'],
+    ["SELECT regexp_replace(region, 'a*b|a', 'x', 'g') FROM orders", 'passed'],
+  ])('%s: %s', async (sql, expected) => {
+    expect(await code(sql)).toBe(expected);
+  });
+});
+
 const doubling = (steps: number): string =>
   `WITH a0 AS (SELECT 1 x), ${Array.from({ length: steps }, (_, i) => `a${i + 1} AS (SELECT * FROM a${i} b, a${i} c)`).join(', ')} SELECT count(*) FROM a${steps}`;
 
