@@ -14,8 +14,9 @@ const config: ViteUserConfig = defineConfig({
           name: 'unit',
           include: ['test/*.test.ts', 'test/unit/**/*.test.ts'],
           server: native,
-          testTimeout: 20_000,
-          hookTimeout: 60_000,
+          // Long enough for a machine that is busy with other things.
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -25,8 +26,8 @@ const config: ViteUserConfig = defineConfig({
           name: 'service',
           include: ['test/{cases,contracts,service,conformance}/**/*.test.ts'],
           server: native,
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           // One server with its engine threads at a time: they fill a small machine on their own.
           maxWorkers: 1,
           fileParallelism: false,
