@@ -56,7 +56,14 @@ function select(sql: string, width: number, target: readonly StoredColumn[]): st
     ({ name, type, from }) => `CAST(${from === null ? 'NULL' : `"q"."c${from}"`} AS ${type}) AS ${quoteIdentifier(name)}`,
   );
   const names = Array.from({ length: width }, (_, i) => `"c${i}"`);
-  return `SELECT ${values.join(', ')} FROM (\n${sql.replace(/[\s;]+$/, '')}\n) AS "q"(${names.join(', ')})`;
+  return `SELECT ${values.join(', ')} FROM (\n${withoutEnd(sql)}\n) AS "q"(${names.join(', ')})`;
+}
+
+/** Without blanks and semicolons at the end; one step for each. */
+function withoutEnd(sql: string): string {
+  let text = sql.trimEnd();
+  while (text.endsWith(';')) text = text.slice(0, -1).trimEnd();
+  return text;
 }
 
 function storedColumns(columns: readonly ResultColumn[]): readonly StoredColumn[] {

@@ -1,13 +1,14 @@
 /** Drafts of statements with parameters: before their types are known, before their values are, and with both. */
 import { fail, SluiceError } from '../errors.ts';
-import { findParameters } from '../sql/index.ts';
+import { checkText, findParameters } from '../sql/index.ts';
 import { boundTexts, typedTexts } from './bound-texts.ts';
 import type { Draft, DraftOptions, DraftRequest } from './draft.ts';
 import { draftStatement } from './draft-statement.ts';
 import { parameterTypes } from './parameters.ts';
 
 /** A statement as it is. Rejects with sql.parameter when it has parameters. */
-export function draftPlain(request: DraftRequest, options: DraftOptions): Promise<Draft> {
+export async function draftPlain(request: DraftRequest, options: DraftOptions): Promise<Draft> {
+  checkText(request.statement, options.limits);
   const { length } = findParameters(request.statement).names;
   if (length > 0) fail('sql.parameter', `the statement has ${length} parameters: prepare it and bind a value to each`);
   return draftStatement(request, [request.statement], options);
@@ -18,6 +19,7 @@ export async function draftUntyped(
   request: DraftRequest,
   options: DraftOptions,
 ): Promise<{ readonly draft: Draft; readonly types: readonly string[] }> {
+  checkText(request.statement, options.limits);
   const parameters = findParameters(request.statement);
   const types = parameters.names.length === 0 ? [] : await parameterTypes(request, parameters, options);
   return { draft: await draftTyped(request, types, options), types };

@@ -33,7 +33,8 @@ export function findParameters(sql: string): Parameters {
   if (kinds.size > 1) fail('sql.refused', 'use one kind of parameter in a statement: ?, numbers or names');
   const names = parameterNames(written, [...kinds][0]);
   if (names.length > PARAMETERS_MAX) fail('sql.limit', `the statement has more than ${PARAMETERS_MAX} parameters`);
-  const places = tokens.map(({ start, end, text }, i) => ({ start, end, parameter: indexOf(text, i, names) }));
+  const indexes = new Map(names.map((name, i) => [foldName(name), i]));
+  const places = tokens.map(({ start, end, text }, i) => ({ start, end, parameter: indexOf(text, i, indexes) }));
   return { sql, places, names };
 }
 
@@ -57,14 +58,14 @@ function nameOf(text: string): string {
   return text.startsWith('$"') ? text.slice(2, -1).replaceAll('""', '"') : text.slice(1);
 }
 
-function indexOf(text: string, place: number, names: readonly string[]): number {
+function indexOf(text: string, place: number, indexes: ReadonlyMap<string, number>): number {
   switch (kindOf(text)) {
     case 'next':
       return place;
     case 'number':
       return Number(text.slice(1)) - 1;
     case 'name':
-      return names.findIndex((name) => foldName(name) === foldName(nameOf(text)));
+      return indexes.get(foldName(nameOf(text))) ?? -1;
   }
 }
 
