@@ -34,7 +34,7 @@ export async function openProxy(
   { fleet, ...parts }: Pick<SqlMethodsOptions, 'worker' | 'sealer'> & { readonly fleet: Fleet },
 ): Promise<PlannerProxy> {
   const authority = config.tlsAuthority === null ? null : await readFile(config.tlsAuthority);
-  const remote = createRemote(channelCredentials(authority));
+  const remote = createRemote(channelCredentials(authority, config.tlsCertificate === null || config.plaintextNetwork));
   const place = (task: QueryTask): readonly string[] => rank(placementKey(task), fleet.workers()).map(({ location }) => location);
   return {
     redeem: redeemElsewhere({ ...parts, remote, cluster: config.cluster, place }),

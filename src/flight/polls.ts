@@ -18,7 +18,7 @@ export interface Polls {
   find(subject: string, id: string): Poll | undefined;
   /** Forgets it. */
   drop(id: string): void;
-  /** Keeps the answer a little, for a caller who did not get it; it no longer counts as pending. */
+  /** Keeps the answer a little, for a caller who did not get it. */
   delivered(id: string): void;
   /** Nobody gets the plan; false when there is nothing to cancel. */
   cancel(subject: string, id: string): boolean;
@@ -50,12 +50,19 @@ export function createPolls(now: () => number, limits: PollLimits = DEFAULT_LIMI
   return {
     start: (subject, work) => {
       for (const entry of entries.values()) if (entry.endsAtMs <= now()) entries.delete(entry.id);
-      const owned = [...entries.values()].filter((entry) => entry.subject === subject && entry.pending);
-      if (owned.length >= limits.perPrincipal || entries.size >= limits.total)
-        fail('limit.busy', `${owned.length} of your queries are being planned; poll for them first`);
+      const owned = [...entries.values()].filter((entry) => entry.subject === subject);
+      const planning = owned.filter((entry) => entry.pending).length;
+      if (planning >= limits.perPrincipal) fail('limit.busy', `${planning} of your queries are being planned; poll for them first`);
+      // Of what is planned and not asked for, the oldest makes room.
+      const settled = owned.filter((entry) => !entry.pending);
+      for (const entry of settled.slice(0, Math.max(0, settled.length + 1 - limits.perPrincipal))) entries.delete(entry.id);
+      if (entries.size >= limits.total) fail('limit.busy', 'too many queries are being planned; try again later');
       const entry: Entry = { id: randomUUID(), subject, endsAtMs: now() + limits.ttlMs, plan: work(), pending: true, cancelled: false };
+      const settle = (): void => {
+        entry.pending = false;
+      };
       // Whoever polls meets the failure.
-      entry.plan.catch(() => {});
+      entry.plan.then(settle, settle);
       entries.set(entry.id, entry);
       return entry;
     },
@@ -66,7 +73,7 @@ export function createPolls(now: () => number, limits: PollLimits = DEFAULT_LIMI
     drop: (id) => void entries.delete(id),
     delivered: (id) => {
       const entry = entries.get(id);
-      if (entry !== undefined) Object.assign(entry, { pending: false, endsAtMs: now() + limits.deliveredTtlMs });
+      if (entry !== undefined) entry.endsAtMs = now() + limits.deliveredTtlMs;
     },
     cancel: (subject, id) => {
       const entry = own(subject, id);

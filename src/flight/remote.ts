@@ -49,10 +49,16 @@ export function createRemote(credentialsFor: (scheme: string) => ChannelCredenti
   };
 }
 
-/** How to reach `grpc` and `grpc+tls` locations; `authority`: PEM of the certificates above the workers', null = the system's. */
-export function channelCredentials(authority: Buffer | null): (scheme: string) => ChannelCredentials {
+/**
+ * How to reach `grpc` and `grpc+tls` locations; `authority`: PEM of the certificates above the workers', null = the system's.
+ * Bearers go over plaintext only where `plaintext` says so: then server.unavailable, as for a worker that is not there.
+ */
+export function channelCredentials(authority: Buffer | null, plaintext: boolean): (scheme: string) => ChannelCredentials {
   const tls = credentials.createSsl(authority);
-  return (scheme) => (scheme === 'grpc' ? credentials.createInsecure() : tls);
+  return (scheme) => {
+    if (scheme !== 'grpc') return tls;
+    return plaintext ? credentials.createInsecure() : fail('server.unavailable', 'a worker without TLS is not asked; try again');
+  };
 }
 
 /** What another worker may answer differently; everything else is about the ticket or its caller. */

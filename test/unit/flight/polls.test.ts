@@ -3,6 +3,7 @@ import { createPolls } from '#src/flight/polls.js';
 import type { Plan } from '#src/planner/index.js';
 
 const never = (): Promise<Plan> => new Promise(() => {});
+const ready = async (): Promise<Plan> => ({}) as Plan;
 const busy = expect.objectContaining({ code: 'limit.busy' });
 
 test('a pending query belongs to its principal', () => {
@@ -36,16 +37,26 @@ test('so many are pending at once, of one and of all, and abandoned ones make ro
   expect(() => polls.start('ada', never)).not.toThrow();
 });
 
-test('a delivered one makes room for its caller, and can be had again for a while', () => {
+test('a delivered one can be had again for a while', async () => {
   let now = 0;
-  const polls = createPolls(() => now, { perPrincipal: 1, total: 3, ttlMs: 100, deliveredTtlMs: 5 });
-  const { id } = polls.start('ada', never);
+  const polls = createPolls(() => now, { perPrincipal: 2, total: 3, ttlMs: 100, deliveredTtlMs: 5 });
+  const { id, plan } = polls.start('ada', ready);
+  await plan;
   polls.delivered(id);
   polls.start('ada', never);
   expect(polls.find('ada', id)?.id).toBe(id);
   now = 5;
   polls.start('eve', never);
   expect(polls.find('ada', id)).toBeUndefined();
+});
+
+test('who never asks again is not kept from asking: only what is being planned counts, and the oldest plan makes room', async () => {
+  const polls = createPolls(() => 0, { perPrincipal: 2, total: 100, ttlMs: 100, deliveredTtlMs: 5 });
+  const started = [polls.start('ada', ready), polls.start('ada', ready)];
+  await Promise.all(started.map(({ plan }) => plan));
+  const third = polls.start('ada', ready);
+  expect(started.map(({ id }) => polls.find('ada', id)?.id)).toEqual([undefined, started[1]?.id]);
+  expect(polls.find('ada', third.id)).toBeDefined();
 });
 
 test('a failure waits for whoever polls', async () => {

@@ -1,7 +1,7 @@
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
-import { createRemote, type Remote } from '#src/flight/remote.js';
+import { channelCredentials, createRemote, type Remote } from '#src/flight/remote.js';
 import type { BatchSource } from '#src/model.js';
 import { connectFlight } from '../../support/flight-client.ts';
 import { eventually, type Fake, startFake } from './fakes.ts';
@@ -84,4 +84,11 @@ test('a cancel reaches the worker', async () => {
   await expect(waiting).rejects.toMatchObject({ code: 'request.cancelled' });
   await eventually(() => worker.held.aborted > before);
   await source[Symbol.asyncDispose]();
+});
+
+test('a bearer goes to no plaintext location unless that is allowed', async () => {
+  await using strict = createRemote(channelCredentials(null, false));
+  await expect(strict.read(TICKET, [location], bearer, signal())).rejects.toMatchObject({ code: 'server.unavailable' });
+  await using open = createRemote(channelCredentials(null, true));
+  expect(await drain(await open.read(TICKET, [location], bearer, signal()))).toBe(3);
 });
