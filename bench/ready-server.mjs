@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { tableFromIPC } from 'apache-arrow';
 import { createAuditLog } from '#src/audit.js';
-import { createFlightServer } from '#src/flight/index.js';
+import { createFlightServer, sqlMethods } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
-import { splitIpcStream } from '#src/wire/index.js';
+import { createSealer, splitIpcStream } from '#src/wire/index.js';
 
 const stream = readFileSync(process.argv[2]);
 const { schemaHeader, batches } = splitIpcStream(stream);
@@ -16,10 +16,17 @@ const { schema } = tableFromIPC(stream.subarray(0, 8 + stream.readUInt32LE(4)));
 const audit = { queryId: 'ready', statement: 'ready', epoch: 1, fingerprint: '', decisions: [] };
 
 const planner = {
-  plan: async () => ({ queryId: 'ready', schema, tickets: [Buffer.from('ready')], expiresAtMs: Date.now() + 600_000, audit }),
+  plan: async () => ({
+    queryId: 'ready',
+    schema,
+    tickets: [Buffer.from('ready')],
+    ordered: true,
+    expiresAtMs: Date.now() + 600_000,
+    audit,
+  }),
 };
 const worker = {
-  redeem: async () => ({ task: audit, source: readySource() }),
+  redeem: async (_ticket, _principal, signal) => ({ task: audit, source: readySource(), ended: signal }),
 };
 const authenticator = {
   authenticate: async () => ({ principal: { subject: 'bench', groups: [], attributes: {} }, bearer: 'Bearer bench' }),
@@ -33,12 +40,10 @@ function readySource() {
 const server = await createFlightServer({
   host: '127.0.0.1',
   port: 0,
-  planner,
-  worker,
+  methods: sqlMethods({ planner, worker, sealer: createSealer([{ id: '1', key: new Uint8Array(32) }]), version: 'bench' }),
   authenticator,
   audit: createAuditLog(() => {}),
   logger: createLogger('error'),
   maxMessageBytes: 16 * 1024 ** 2,
-  version: 'bench',
 });
 process.stdout.write(`${server.port}\n`);
