@@ -10,6 +10,7 @@ import { type Host, openHost, useCatalog } from './host.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 import { createSlotPool } from './slots.ts';
 import { openStream } from './stream.ts';
+import { openTemporary, type Temporary } from './temporary.ts';
 import type { Engine, EngineOptions } from './types.ts';
 
 /** Plan catalogs kept attached; each holds views only. */
@@ -19,8 +20,15 @@ const BUFFER_SHARE = 4;
 
 /** Rejects with storage.unavailable when a connection does not open, otherwise server.internal. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const host = await openHost({ setup: sandboxSetup(options), threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });
-  return new LockedEngine(host, options);
+  const temporary = await openTemporary(options.tempDirectory);
+  try {
+    const setup = sandboxSetup({ ...options, tempDirectory: temporary.directory });
+    const host = await openHost({ setup, threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });
+    return new LockedEngine(host, options, temporary);
+  } catch (error) {
+    await temporary[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 class LockedEngine implements Engine {
@@ -31,10 +39,12 @@ class LockedEngine implements Engine {
   readonly #session: readonly string[];
   readonly #closing = new AbortController();
   readonly #streams = new Set<Promise<void>>();
+  readonly #temporary: Temporary;
   #connections = 0;
 
-  constructor(host: Host, options: EngineOptions) {
+  constructor(host: Host, options: EngineOptions, temporary: Temporary) {
     this.#host = host;
+    this.#temporary = temporary;
     this.#options = options;
     this.#slots = createSlotPool(options.batchBytes);
     this.#buffers = createBufferBudget(options.memoryLimitBytes / BUFFER_SHARE, options.streamingBufferBytes);
@@ -133,6 +143,7 @@ class LockedEngine implements Engine {
     await Promise.all(this.#streams);
     this.#slots.clear();
     await this.#host[Symbol.asyncDispose]();
+    await this.#temporary[Symbol.asyncDispose]();
   }
 }
 

@@ -55,7 +55,7 @@ export interface EngineOptions {
   readonly threads: number;
   /** Most results computed at the same time; more wait their turn. */
   readonly engineThreads: number;
-  /** For spilled data; nobody else's. */
+  /** For spilled data; each engine makes a directory of its own in it. */
   readonly tempDirectory: string;
   readonly tempLimitBytes: number;
   /** Most bytes of a batch with its header; a single larger row gets up to 16 MiB. */
