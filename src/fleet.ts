@@ -6,12 +6,12 @@ import type { Config } from './config.ts';
 import { channelCredentials, createRemote, redeemElsewhere, type SqlMethodsOptions } from './flight/index.ts';
 import type { QueryTask, Task } from './model.ts';
 import { locationsOf, placementKey, rank } from './planner/index.ts';
+import { bracketed } from './setting-values.ts';
 import { VERSION } from './version.ts';
 
 /** Where this process is reached. */
 export function locationOf({ advertise, tlsCertificate, flightHost }: Config, port: number): string {
-  const host = flightHost.includes(':') ? `[${flightHost}]` : flightHost;
-  return advertise ?? `${tlsCertificate === null ? 'grpc' : 'grpc+tls'}://${host}:${port}`;
+  return advertise ?? `${tlsCertificate === null ? 'grpc' : 'grpc+tls'}://${bracketed(flightHost)}:${port}`;
 }
 
 export function announcement(config: Config, location: string): WorkerNode {

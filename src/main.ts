@@ -13,6 +13,7 @@ import { createLogger } from './log.ts';
 import { openMetadata } from './metadata.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
 import { type SluiceServer, startServer } from './server.ts';
+import { bracketed } from './setting-values.ts';
 import { SETTINGS } from './settings.ts';
 import { runTokenCommand, TOKEN_USAGE } from './token-cli.ts';
 import { VERSION } from './version.ts';
@@ -102,10 +103,6 @@ with sluice.connect('${uri}', db_kwargs={'username': 'analyst_eu', 'password': '
     q.execute('SELECT customer_id, name, email, ssn, region FROM demo.customers ORDER BY customer_id LIMIT 5')
     print(q.fetch_arrow_table().to_pylist())"
 `);
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 function reportProblems(problems: readonly string[]): void {

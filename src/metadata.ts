@@ -1,5 +1,4 @@
 /** The metadata in force: where it comes from, the policy compiled from it, and the engines for its connections. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createFileStore,
@@ -43,8 +42,6 @@ export interface Metadata extends AsyncDisposable {
   readonly source: SchemaSource;
   readonly pool: EnginePool;
   readonly fleet: Fleet;
-  /** How long the metadata database has not answered, milliseconds. */
-  outageMs(): number;
   /** Resolves when every change made so far is in force. */
   settled(): Promise<void>;
   /** A document that the nodes share; null when this node keeps its own files. */
@@ -71,7 +68,6 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
       source,
       pool,
       fleet,
-      outageMs: () => session?.outageMs() ?? 0,
       shared: async (name) => (session === null ? null : openSharedDocument(session, name, config.metadataGraceMs)),
       watch: (listener) => void store.watch(listener),
       [Symbol.asyncDispose]: () => started.dispose(),
@@ -118,7 +114,6 @@ interface Sources {
 
 async function openSources(config: Config, tokenKey: string, options: MetadataOptions, started: DisposalStack): Promise<Sources> {
   const temporary = join(config.stateDirectory, 'tmp');
-  await mkdir(temporary, { recursive: true });
   const analyzer = started.add(await createAnalyzer());
   const pool = started.add(createEnginePool((connections) => createEngine(engineOptions(config, connections, temporary, tokenKey))));
   const source = await schemaSource(config, analyzer, pool);

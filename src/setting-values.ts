@@ -18,6 +18,11 @@ export function parseListen(text: string): Listen {
   return { host: match[1], port };
 }
 
+/** As a URI takes it. */
+export function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 /** An address, or `off`. */
 export function parseListenOrOff(text: string): Listen | null {
   return text === 'off' ? null : parseListen(text);

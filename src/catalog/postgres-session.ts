@@ -59,6 +59,11 @@ export class PostgresSession implements AsyncDisposable {
     return this.#lostAtMs === null ? 0 : Math.max(1, this.#now() - this.#lostAtMs);
   }
 
+  /** Throws metadata.unavailable when what was read last is older than `graceMs` allows. */
+  requireWithin(graceMs: number): void {
+    if (this.outageMs() > graceMs) fail('metadata.unavailable', 'the metadata service has been out of reach for too long; try again later');
+  }
+
   /** Runs `work` now, and again whenever something may have changed. */
   async follow(work: Follower): Promise<void> {
     await this.#enqueue(work);

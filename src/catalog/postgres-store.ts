@@ -69,8 +69,7 @@ class RevisionStore implements PostgresStore {
   }
 
   current(): Snapshot {
-    if (this.#session.outageMs() > this.#options.graceMs)
-      fail('metadata.unavailable', 'the metadata service has been out of reach for too long; try again later');
+    this.#session.requireWithin(this.#options.graceMs);
     return this.#feed.current();
   }
 

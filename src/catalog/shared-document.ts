@@ -30,8 +30,7 @@ export async function openSharedDocument(session: PostgresSession, name: string,
   await session.follow(async () => void (await load()));
   return {
     current: () => {
-      if (session.outageMs() > graceMs)
-        fail('metadata.unavailable', 'the metadata service has been out of reach for too long; try again later');
+      session.requireWithin(graceMs);
       return known.content;
     },
     update: async (change) => {

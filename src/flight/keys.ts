@@ -1,4 +1,5 @@
 /** Primary and foreign keys that stewards declared, as far as the caller may see their columns → rows of the key commands. */
+import { compareText } from '../names.ts';
 import type { VisibleCatalog, VisibleForeignKey, VisibleTable } from '../planner/index.ts';
 import type { TableReference } from '../wire/index.ts';
 import type { Cell } from './arrow-rows.ts';
@@ -63,8 +64,4 @@ function isTable(wanted: TableReference, catalog: VisibleCatalog, { schema, name
 
 function byName(a: Named, b: Named): number {
   return compareText(a.schema, b.schema) || compareText(a.name, b.name);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -1,5 +1,6 @@
 /** Metadata commands → result schema and rows, from what the principal may see. */
 import type { Schema } from 'apache-arrow';
+import { compareText } from '../names.ts';
 import type { VisibleCatalog, VisibleTable } from '../planner/index.ts';
 import { encapsulatedSchema, type IpcMessages, type MetadataCommand, type TableFilter } from '../wire/index.ts';
 import { type Cell, rowsToIpc } from './arrow-rows.ts';
@@ -118,8 +119,4 @@ export function matches(pattern: string | undefined, text: string): boolean {
 
 function tokenMatches(token: string, character: string | undefined): boolean {
   return token === '_' || character === (token.length > 1 && token.startsWith('\\') ? token.slice(1) : token);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

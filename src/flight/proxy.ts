@@ -1,6 +1,6 @@
 /** DoGet at a planner: queries run on the workers, for clients that follow no location; what needs no rows is answered here. */
 import type { QueryTask } from '../model.ts';
-import { checkTicket, decodeTicket, type Sealer } from '../wire/index.ts';
+import { openTicket, type Sealer } from '../wire/index.ts';
 import type { Worker } from '../worker/index.ts';
 import type { Remote } from './remote.ts';
 import type { Redeem } from './types.ts';
@@ -19,8 +19,7 @@ export interface ProxyOptions {
 /** Rejects with ticket.*, server.unavailable and what the worker rejects with. */
 export function redeemElsewhere({ remote, worker, sealer, cluster, place, now = Date.now }: ProxyOptions): Redeem {
   return async (rpc, sealed) => {
-    const ticket = decodeTicket(sealer.open('ticket', sealed));
-    checkTicket(ticket, { cluster, subject: rpc.principal.subject, nowMs: now() });
+    const ticket = openTicket(sealer, sealed, { cluster, subject: rpc.principal.subject, nowMs: now() });
     if (ticket.task.kind !== 'query') return worker.redeem(sealed, rpc.principal, rpc.signal);
     const source = await remote.read(sealed, place(ticket.task), rpc.bearer, rpc.signal);
     const { queryId, statement, epoch, fingerprint } = ticket;

@@ -1,9 +1,8 @@
 /** Sealing drafts into tickets, and giving tickets a later expiry. */
 import { Schema } from 'apache-arrow';
-import { fail } from '../errors.ts';
 import type { Principal, Task } from '../model.ts';
 import type { Policy } from '../policy/index.ts';
-import { checkTicket, commandSchema, decodeTicket, encodeTicket, inlineFingerprint, type Sealer, type Ticket } from '../wire/index.ts';
+import { checkInForce, commandSchema, encodeTicket, openTicket, type Sealer, type Ticket, taskDatasets } from '../wire/index.ts';
 import type { Draft } from './draft.ts';
 import type { Plan, ResultOptions } from './types.ts';
 
@@ -37,7 +36,7 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
         subject: principal.subject,
         fingerprint: audit.fingerprint,
         epoch: audit.epoch,
-        datasets: datasetsOf(task),
+        datasets: taskDatasets(task),
         issuedAtMs,
         expiresAtMs,
         statement: audit.statement,
@@ -49,12 +48,9 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
       return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets, locations, ordered: true, expiresAtMs, audit };
     },
     renew: async (sealed, principal) => {
-      const ticket = decodeTicket(options.sealer.open('ticket', sealed));
-      checkTicket(ticket, { cluster: options.cluster, subject: principal.subject, nowMs: now() });
+      const ticket = openTicket(options.sealer, sealed, { cluster: options.cluster, subject: principal.subject, nowMs: now() });
       const policy = await options.policy();
-      const fingerprint = (await policy.forPrincipal(principal)).fingerprint(ticket.datasets);
-      const inForce = ticket.task.kind === 'inline' ? inlineFingerprint(fingerprint, policy.snapshot.contentHash) : fingerprint;
-      if (ticket.fingerprint !== inForce) fail('policy.changed', 'the policy changed since this query was planned; run it again');
+      checkInForce(ticket, { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) });
       const expiresAtMs = Math.min(now() + options.ticketTtlMs, ticket.issuedAtMs + LIFE_MAX_MS);
       return { ticket: seal({ ...ticket, expiresAtMs }), expiresAtMs };
     },
@@ -64,9 +60,4 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
 /** What DoGet sends for a statement that clients run as an update. */
 function schemaOfTask(task: Task): Schema {
   return task.kind === 'command' ? commandSchema(task.command) : new Schema([]);
-}
-
-function datasetsOf(task: Task): readonly string[] {
-  if (task.kind === 'inline') return [];
-  return task.kind === 'query' ? task.datasets : (task.query?.datasets ?? []);
 }

@@ -2,6 +2,7 @@
 import { Schema } from 'apache-arrow';
 import type { Analyzer } from '../engine/index.ts';
 import type { Dataset, Principal, Snapshot } from '../model.ts';
+import { compareText } from '../names.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import { buildPlanCatalog, qualified } from '../sql/index.ts';
 import { withRemarks } from './column-metadata.ts';
@@ -27,13 +28,9 @@ export function createVisibleCatalogs(analyzer: Analyzer): (policy: Policy, prin
     return {
       catalogName,
       ...(visible.some(({ schema }) => schema === defaultSchema) ? { defaultSchema } : {}),
-      tables: tables.sort((a, b) => compare(a.schema, b.schema) || compare(a.name, b.name)),
+      tables: tables.sort((a, b) => compareText(a.schema, b.schema) || compareText(a.name, b.name)),
     };
   };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 async function describeDataset(analyzer: Analyzer, dataset: Dataset): Promise<Schema> {

@@ -60,7 +60,7 @@ export {
 } from './session-messages.ts';
 export type { PreparedHandle, SessionToken, Ticket } from './ticket.ts';
 export {
-  checkTicket,
+  checkInForce,
   decodePrepared,
   decodeSession,
   decodeTicket,
@@ -68,4 +68,6 @@ export {
   encodeSession,
   encodeTicket,
   inlineFingerprint,
+  openTicket,
+  taskDatasets,
 } from './ticket.ts';

@@ -2,6 +2,7 @@
 import { fail } from '../errors.ts';
 import type { Command, PlanCatalog, QueryTask, StoredFile, Task, WireForm } from '../model.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
+import type { Sealer } from './seal.ts';
 
 /** One task for one worker, bound to a principal and the policy it was planned under. */
 export interface Ticket {
@@ -85,14 +86,37 @@ export function decodeTicket(bytes: Uint8Array): Ticket {
   };
 }
 
-/** Whose ticket it is and whether it still counts. Throws ticket.*. */
-export function checkTicket(
-  ticket: Pick<Ticket, 'cluster' | 'subject' | 'expiresAtMs'>,
+/** For the principal's own, unexpired tickets of this cluster. Throws ticket.*. */
+export function openTicket(
+  sealer: Sealer,
+  sealed: Uint8Array,
   expected: { readonly cluster: string; readonly subject: string; readonly nowMs: number },
-): void {
+): Ticket {
+  const ticket = decodeTicket(sealer.open('ticket', sealed));
   if (ticket.cluster !== expected.cluster) fail('ticket.invalid', 'this ticket was made by another cluster');
   if (ticket.subject !== expected.subject) fail('ticket.principal', 'this ticket belongs to another principal');
   if (ticket.expiresAtMs <= expected.nowMs) fail('ticket.expired', 'this ticket has expired; run the query again');
+  return ticket;
+}
+
+/** `now`: what decides at present. A finished answer about policies has no datasets of its own: any change makes it stale. Throws policy.changed. */
+export function checkInForce(
+  ticket: Ticket,
+  now: {
+    readonly rights: { fingerprint(datasets: readonly string[]): string };
+    readonly snapshot: { readonly contentHash: string };
+  },
+): void {
+  // What the task itself reads counts, whatever else the ticket says.
+  const fingerprint = now.rights.fingerprint([...ticket.datasets, ...taskDatasets(ticket.task)]);
+  const expected = ticket.task.kind === 'inline' ? inlineFingerprint(fingerprint, now.snapshot.contentHash) : fingerprint;
+  if (ticket.fingerprint !== expected) fail('policy.changed', 'the policy changed since this query was planned; run it again');
+}
+
+/** Ids of what a task reads. */
+export function taskDatasets(task: Task): readonly string[] {
+  if (task.kind === 'inline') return [];
+  return (task.kind === 'query' ? task : task.query)?.datasets ?? [];
 }
 
 export function encodePrepared(handle: PreparedHandle): Uint8Array {

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { fail } from '../errors.ts';
 import type { BatchSource, Connection, Principal, Task } from '../model.ts';
-import type { Sealer, Ticket } from '../wire/index.ts';
+import { checkInForce, openTicket, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Admission } from './admission.ts';
 import { changedRows, commandIpc } from './command-result.ts';
 import { createOnce } from './once.ts';
 import type { LimitedRun, QueryLimits } from './query-limits.ts';
-import { checkPolicy, openTicket, startQuery } from './redeem.ts';
+import { startQuery } from './redeem.ts';
 import { createRunningQueries, type Running } from './running.ts';
 import { inlineSource, onDispose } from './sources.ts';
 import type { CommandResult, CommandRunner, EngineLease, Ingest, OpenedTask, PolicyInForce, Worker } from './types.ts';
@@ -85,7 +85,8 @@ class TicketWorker implements Worker {
   readonly cancel: Worker['cancel'] = async (sealed, principal) => this.#running.cancel(this.#open(sealed, principal));
 
   #open(sealed: Uint8Array, principal: Principal): Ticket {
-    return openTicket(sealed, principal, this.#options.cluster, this.#options.sealer, this.#now());
+    const { sealer, cluster } = this.#options;
+    return openTicket(sealer, sealed, { cluster, subject: principal.subject, nowMs: this.#now() });
   }
 
   /** Waits for the query's place, then checks the policy, so that it is in force when the work begins. Call `end` on every exit. */
@@ -108,7 +109,7 @@ class TicketWorker implements Worker {
       held.push({ release: run.end });
       ended = run.signal;
       const policy = await this.#options.inForce(principal);
-      checkPolicy(ticket, policy);
+      checkInForce(ticket, policy);
       return { result: await work({ ticket, principal, policy, signal: run.signal }), run, end };
     } catch (error) {
       end();

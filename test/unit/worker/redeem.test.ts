@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
-import { inlineFingerprint } from '#src/wire/index.js';
-import { checkPolicy, openTicket, startQuery } from '#src/worker/redeem.js';
+import { checkInForce, inlineFingerprint, openTicket } from '#src/wire/index.js';
+import { startQuery } from '#src/worker/redeem.js';
 import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
 
 const never = new AbortController().signal;
 const open =
   (bytes: Uint8Array, principal = ADA) =>
   () =>
-    openTicket(bytes, principal, 'local', SEALER, 999);
+    openTicket(SEALER, bytes, { cluster: 'local', subject: principal.subject, nowMs: 999 });
 
 test.each([
   ['of another cluster', sealed({ cluster: 'other' }), ADA, 'ticket.invalid'],
@@ -20,15 +20,15 @@ test.each([
 test('the policy is asked about what the task reads, whatever datasets the ticket names', () => {
   const command = { kind: 'command', command: { kind: 'insert', table: { schema: 's', name: 't' }, columns: [] }, query: QUERY } as const;
   for (const task of [QUERY, command]) {
-    expect(() => checkPolicy({ ...TICKET, datasets: [], task }, policyInForce())).not.toThrow();
-    expect(() => checkPolicy({ ...TICKET, fingerprint: 'f1', datasets: [], task }, policyInForce())).toThrow('policy changed');
+    expect(() => checkInForce({ ...TICKET, datasets: [], task }, policyInForce())).not.toThrow();
+    expect(() => checkInForce({ ...TICKET, fingerprint: 'f1', datasets: [], task }, policyInForce())).toThrow('policy changed');
   }
 });
 
 test('a finished answer holds for one state of the whole policy', () => {
   const ticket = { ...TICKET, fingerprint: inlineFingerprint('f1 d1', 'c1'), task: { kind: 'inline', ipc: new Uint8Array() } } as const;
-  expect(() => checkPolicy(ticket, policyInForce())).not.toThrow();
-  expect(() => checkPolicy(ticket, policyInForce('f1', 'c2'))).toThrow('policy changed');
+  expect(() => checkInForce(ticket, policyInForce())).not.toThrow();
+  expect(() => checkInForce(ticket, policyInForce('f1', 'c2'))).toThrow('policy changed');
 });
 
 test('a result with other columns than promised gives everything back', async () => {
