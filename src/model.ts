@@ -17,9 +17,12 @@ export interface Column {
   readonly description?: string;
 }
 
-/** Where a dataset's rows come from. Paths are absolute. */
+/** What lies in the files of a dataset; `json` is one object per line. */
+export type FileFormat = 'parquet' | 'csv' | 'json';
+
+/** Where a dataset's rows come from. Paths are absolute, or `s3://bucket/key`. */
 export type Source =
-  | { readonly kind: 'parquet'; readonly connection: string; readonly path: string; readonly hivePartitioning: boolean }
+  | { readonly kind: FileFormat; readonly connection: string; readonly path: string; readonly hivePartitioning: boolean }
   | { readonly kind: 'duckdb'; readonly connection: string; readonly schema: string; readonly table: string }
   /** A steward's SELECT over other datasets, named `schema.name`. */
   | { readonly kind: 'view'; readonly sql: string };
@@ -45,7 +48,43 @@ export interface Dataset {
 /** A storage service. Only what lies under a connection is ever opened. */
 export type Connection =
   | { readonly kind: 'local'; readonly name: string; readonly directory: string }
-  | { readonly kind: 'duckdb'; readonly name: string; readonly file: string };
+  | { readonly kind: 'duckdb'; readonly name: string; readonly file: string }
+  | S3Connection;
+
+/** Objects below one prefix of one bucket of an S3-compatible store. */
+export interface S3Connection {
+  readonly kind: 's3';
+  readonly name: string;
+  readonly bucket: string;
+  /** Empty, or with `/` at its end. */
+  readonly prefix: string;
+  /** null = what the AWS SDK finds. */
+  readonly region: string | null;
+  /** `http(s)://host[:port]` of a store other than AWS; null = AWS. */
+  readonly endpoint: string | null;
+  /** The bucket stands in the path instead of the host name. */
+  readonly pathStyle: boolean;
+  readonly credentials: S3CredentialSource;
+}
+
+/** Where credentials come from; a secret is always sealed with the cluster key. */
+export type S3CredentialSource =
+  /** The AWS SDK's chain: environment, profile, web identity, container, instance. */
+  | { readonly kind: 'default' }
+  | { readonly kind: 'anonymous' }
+  | { readonly kind: 'profile'; readonly profile: string }
+  | { readonly kind: 'static'; readonly accessKeyId: string; readonly sealedSecretAccessKey: string }
+  | { readonly kind: 'webIdentity'; readonly roleArn: string; readonly tokenFile: string }
+  | { readonly kind: 'assumeRole'; readonly roleArn: string; readonly externalId: string | null; readonly from: S3CredentialSource };
+
+/** Credentials in force now; never logged, never in a ticket. */
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  /** null = they do not expire. */
+  readonly expiresAtMs: number | null;
+}
 
 /** Referential facts that a steward declares; the engine does not check them. */
 export interface ForeignKey {
@@ -142,6 +181,8 @@ export interface Grant {
   readonly object: string;
   readonly action: string;
   readonly effect: 'allow' | 'deny';
+  /** Name pattern with `*` of the clusters it holds in; left out = in all. */
+  readonly cluster?: string;
 }
 
 /** Where a rule applies; within a field any match counts, between fields all must match. Omitted = everywhere. */
@@ -200,6 +241,31 @@ export interface PlanCatalog {
   readonly defaultSchema: string;
   /** Run in order after `ATTACH ':memory:' AS name`; every name in them is fully qualified. */
   readonly statements: readonly string[];
+  /** What views in `statements` read of files: the worker makes each relation first, from storage or from its cache. */
+  readonly scans?: readonly Scan[];
+}
+
+/** One dataset's files as a relation. */
+export interface Scan {
+  /** Dataset id. */
+  readonly dataset: string;
+  /** Quoted and fully qualified name of the view that the worker makes; its schema is there already. */
+  readonly relation: string;
+  readonly format: FileFormat;
+  readonly hivePartitioning: boolean;
+  /** The relation's columns, in order; DuckDB type text. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** In reading order; none = a relation without rows. Every file is there unchanged, or the query ends with storage.unavailable. */
+  readonly parts: readonly ScanPart[];
+}
+
+/** Files that have the same columns. */
+export interface ScanPart {
+  readonly files: readonly StoredFile[];
+  /** Columns of the scan that these files have not: NULL in each row. */
+  readonly missing: readonly string[];
+  /** Rows [from, to) of the only file; left out = all of it. */
+  readonly rows?: readonly [from: number, to: number];
 }
 
 /** How a result looks on the wire. The plain form is the one every client reads (D10). */
@@ -213,12 +279,52 @@ export interface WireForm {
 
 export const PLAIN_FORM: WireForm = { strings: 'utf8', enums: 'utf8', compression: 'none' };
 
-/** A file as it was when a query was planned. */
+/** A file or object as it was when a query was planned. */
 export interface StoredFile {
+  /** Absolute, or `s3://bucket/key`. */
   readonly path: string;
   readonly bytes: number;
-  /** Changes with every write. */
+  /** Changes with every write; the ETag of an object. */
   readonly version: string;
+}
+
+/** What is known of a dataset's files without opening them; made by `sluice dataset register` and `refresh`. */
+export interface FileIndex {
+  /** Dataset id. */
+  readonly dataset: string;
+  /** SHA-256 over the content, hex. */
+  readonly version: string;
+  readonly indexedAtMs: number;
+  /** Names of the hive partition columns, in path order. */
+  readonly partitionColumns: readonly string[];
+  /** Columns whose least and greatest values are known per row group. */
+  readonly rangeColumns: readonly string[];
+  /** The columns, with DuckDB type text, that some files have; a file names its variant by index. */
+  readonly variants: readonly (readonly { readonly name: string; readonly type: string }[])[];
+  /** In reading order: by path. */
+  readonly files: readonly IndexedFile[];
+}
+
+export interface IndexedFile extends StoredFile {
+  readonly variant: number;
+  /** Of `partitionColumns`, as the path says; null = hive's default partition. */
+  readonly partition: readonly (string | null)[];
+  /** null = not known (CSV, JSON). */
+  readonly rowGroups: readonly RowGroup[] | null;
+}
+
+export interface RowGroup {
+  readonly rows: number;
+  readonly bytes: number;
+  /** Of `rangeColumns`: bounds as DuckDB writes the value; null = not known. */
+  readonly ranges: readonly (ValueRange | null)[];
+}
+
+/** Every value that is not NULL lies within [min, max]; all are NULL when both are null. */
+export interface ValueRange {
+  readonly min: string | null;
+  readonly max: string | null;
+  readonly hasNull: boolean;
 }
 
 export interface QueryTask {
@@ -232,6 +338,8 @@ export interface QueryTask {
   readonly schema: Uint8Array;
   /** What a share of a dataset reads, which must still be there unchanged; none when the whole dataset is read. */
   readonly files?: readonly StoredFile[];
+  /** The same rows come again as long as policy, files and this task are the same: no clock, no chance, no session in it. */
+  readonly repeatable?: boolean;
 }
 
 /** A table of a principal's own in the scratch schema. */
@@ -248,8 +356,26 @@ export type Command =
   | { readonly kind: 'createToken'; readonly name: string; readonly ttlMs: number | null }
   | { readonly kind: 'dropToken'; readonly name: string }
   | { readonly kind: 'showTokens' }
+  | StewardCommand
   /** What clients send around their statements; nothing happens. */
   | { readonly kind: 'none' };
+
+/** Needs the right `operate` on the server. */
+export type StewardCommand =
+  /** Takes the files of a dataset as they are now into its index. */
+  | { readonly kind: 'refreshDataset'; readonly table: TableName }
+  /** Makes files below a connection's place a dataset. */
+  | {
+      readonly kind: 'registerDataset';
+      readonly table: TableName;
+      readonly connection: string;
+      readonly path: string;
+      readonly format: FileFormat;
+      readonly hivePartitioning: boolean;
+    }
+  /** Keeps a dataset in the memory of the engines, or leaves that to observed use again. */
+  | { readonly kind: 'pin' | 'unpin'; readonly table: TableName }
+  | { readonly kind: 'showWorkers' | 'showCache' };
 
 /** One unit of work for one worker. */
 export type Task =

@@ -38,6 +38,8 @@ const ROOT_FILES = [
 
 /** The one place that imports a third-party package; an upgrade then touches one place. */
 const OWNERS: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['storage'],
+  '@aws-sdk/credential-providers': ['storage'],
   '@duckdb/node-api': ['engine'],
   '@grpc/grpc-js': ['flight'],
   'apache-arrow': ['engine', 'flight', 'planner', 'wire', 'worker'],

@@ -77,6 +77,7 @@ function readSource(fields: DatasetFields, node: YamlNode, connections: readonly
   const connection = pickConnection(fields, node, connections, kind === 'parquet' ? 'local' : 'duckdb');
   if (connection === undefined) return undefined;
   if (connection.kind === 'duckdb') return readTable(text, connection.name, fields.get(kind) ?? node);
+  if (connection.kind === 's3') return node.problem('datasets on S3 are not read yet');
   const path = pathBelow(connection.directory, text, fields.get(kind) ?? node);
   return path === undefined ? undefined : { kind: 'parquet', connection: connection.name, path, hivePartitioning: hive ?? false };
 }

@@ -136,7 +136,7 @@ export function sourceRelation(dataset: Dataset): string {
       return `read_parquet(${stringLiteral(parquetPattern(source.path))}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
     case 'duckdb':
       return qualified(`src_${source.connection}`, source.schema, source.table);
-    case 'view':
+    default:
       return fail('policy.invalid', 'a view has no storage of its own');
   }
 }

@@ -30,8 +30,12 @@ export function createCommandRunner(ports: CommandPorts): CommandRunner {
         return dropTable(command, call, ports);
       case 'none':
         return Promise.resolve({ count: 0 });
-      default:
+      case 'createToken':
+      case 'dropToken':
+      case 'showTokens':
         return ports.runTokenCommand(command, call.principal);
+      default:
+        return fail('request.unimplemented', 'this command is not there yet');
     }
   };
 }
