@@ -1,0 +1,53 @@
+/** What release 0.1.0 sealed is opened by this one: nodes of both serve side by side while a cluster is upgraded. */
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import {
+  createSealer,
+  decodePending,
+  decodePrepared,
+  decodeSession,
+  decodeSessionState,
+  decodeTicket,
+  openTicket,
+} from '#src/wire/index.js';
+
+type Purpose = 'ticket' | 'prepared' | 'session' | 'options' | 'poll';
+
+interface Golden {
+  readonly keyId: string;
+  readonly key: string;
+  readonly sealed: readonly { readonly purpose: Purpose; readonly name: string; readonly sealed: string; readonly content: unknown }[];
+}
+
+const golden = JSON.parse(readFileSync(new URL('../../cases/sealed-by-0-1-0.json', import.meta.url), 'utf8')) as Golden;
+const sealer = createSealer([{ id: golden.keyId, key: Buffer.from(golden.key, 'base64') }]);
+const decoders = {
+  ticket: decodeTicket,
+  prepared: decodePrepared,
+  session: decodeSession,
+  options: decodeSessionState,
+  poll: decodePending,
+};
+
+/** As the golden file writes bytes. */
+function written(value: unknown): unknown {
+  if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') };
+  if (Array.isArray(value)) return value.map(written);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, written(item)]));
+}
+
+test.each(golden.sealed)('a $purpose ($name) of release 0.1.0 is opened whole', ({ purpose, sealed, content }) => {
+  const opened = decoders[purpose](sealer.open(purpose, Buffer.from(sealed, 'base64')));
+  expect(written(opened)).toEqual(content);
+});
+
+test('tickets of release 0.1.0 hold for their principal and cluster alone', () => {
+  const [ticket] = golden.sealed;
+  const sealed = Buffer.from(ticket?.sealed ?? '', 'base64');
+  const nowMs = Date.UTC(2099, 0, 1);
+  expect(openTicket(sealer, sealed, { cluster: 'local', subject: 'ada', nowMs }).subject).toBe('ada');
+  expect(() => openTicket(sealer, sealed, { cluster: 'other', subject: 'ada', nowMs })).toThrow('another cluster');
+  expect(() => openTicket(sealer, sealed, { cluster: 'local', subject: 'eve', nowMs })).toThrow('another principal');
+  expect(() => openTicket(sealer, sealed, { cluster: 'local', subject: 'ada', nowMs: Date.UTC(2101, 0, 1) })).toThrow('expired');
+});
