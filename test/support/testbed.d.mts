@@ -6,5 +6,8 @@ export declare const JDBC_CLASSPATH: string;
 export declare const SPARK_CLASSPATH: string;
 export declare const DERBY_CLASSPATH: string;
 export declare const SCENARIO_CLIENT_BINARY: string;
+export declare const S3_SERVER_BINARY: string;
+/** Holds `httpfs.duckdb_extension`; the value of SLUICE_EXTENSIONS in tests. */
+export declare const HTTPFS_DIRECTORY: string;
 export declare function ensureTestbed(groups?: readonly ('clients' | 'bench')[]): Promise<void>;
 export declare function extensionPath(name: 'tpch' | 'tpcds'): string;

@@ -40,6 +40,7 @@ const GIZMO_PACKAGES = [
   'sqlalchemy-gizmosql-adbc-dialect==0.0.27',
 ];
 const PEER_PACKAGES = ['pysail==0.7.2'];
+const PIP_FLAGS = ['--quiet', '--disable-pip-version-check', '--only-binary', ':all:'];
 /** Java programs of this folder: sources and a pom.xml with what they need. The probes share the line protocol. */
 const JAVA_SOURCES = {
   jdbc: ['jdbc/Lines.java', 'jdbc/Binds.java', 'jdbc/Metadata.java', 'jdbc/JdbcProbe.java'],
@@ -53,6 +54,14 @@ export const DERBY_CLASSPATH = classpathOf('derby');
 /** Arrow's own integration client: the scenarios that its implementations test each other with. */
 const SCENARIO_CLIENT = 'github.com/apache/arrow-go/v18/arrow/internal/flight_integration/cmd/arrow-flight-integration-client@v18.8.0';
 export const SCENARIO_CLIENT_BINARY = join(TESTBED, 'bin', 'arrow-flight-integration-client');
+/** An S3 server over a directory. */
+const S3_SERVER = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';
+export const S3_SERVER_BINARY = join(TESTBED, 'bin', 'versitygw');
+/** DuckDB's signed extensions for exactly its version. */
+const EXTENSION_PACKAGES = ['duckdb-extension-httpfs==1.5.5'];
+const EXTENSIONS = join(TESTBED, 'extensions');
+/** Holds `httpfs.duckdb_extension`. */
+export const HTTPFS_DIRECTORY = join(EXTENSIONS, 'duckdb_extension_httpfs', 'extensions', 'v1.5.5');
 
 const TOOLS = {
   python3: {
@@ -65,6 +74,10 @@ const TOOLS = {
   go: {
     probe: ['sh', '-c', 'go version | grep -Eq "go1\\.(2[5-9]|[3-9][0-9])"'],
     get: 'Go ≥ 1.25 (https://go.dev/dl; the golang-go of Debian 12 is too old)',
+  },
+  postgres: {
+    probe: ['sh', '-c', 'ls /usr/lib/postgresql/*/bin/initdb || command -v initdb'],
+    get: 'PostgreSQL ≥ 14 (Debian: apt-get install postgresql)',
   },
 };
 
@@ -93,8 +106,18 @@ const PARTS = {
       needs: ['go'],
       inputs: [SCENARIO_CLIENT],
       title: "Arrow's own integration client, 26 MB",
-      make: installScenarioClient,
+      make: () => goInstall(SCENARIO_CLIENT),
     },
+    { name: 's3', needs: ['go'], inputs: [S3_SERVER], title: 'VersityGW, an S3 server, 84 MB', make: () => goInstall(S3_SERVER) },
+    {
+      name: 'extensions',
+      needs: ['python3'],
+      inputs: EXTENSION_PACKAGES,
+      title: 'DuckDB extensions, 21 MB',
+      make: () =>
+        run(PYTHON, ['-m', 'pip', 'install', '--no-deps', '--upgrade', '--target', EXTENSIONS, ...PIP_FLAGS, ...EXTENSION_PACKAGES]),
+    },
+    { name: 'postgres', needs: ['postgres'], inputs: [], title: 'PostgreSQL', make: async () => {} },
   ],
   bench: [
     {
@@ -150,20 +173,11 @@ async function makeVenv(name, packages) {
   const directory = join(TESTBED, name);
   rmSync(directory, { recursive: true, force: true });
   await run('python3', ['-m', 'venv', directory]);
-  await run(join(directory, 'bin', 'python'), [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '--only-binary',
-    ':all:',
-    ...packages,
-  ]);
+  await run(join(directory, 'bin', 'python'), ['-m', 'pip', 'install', ...PIP_FLAGS, ...packages]);
 }
 
-async function installScenarioClient() {
-  await run('go', ['install', SCENARIO_CLIENT], { ...process.env, GOBIN: dirname(SCENARIO_CLIENT_BINARY) });
+async function goInstall(command) {
+  await run('go', ['install', command], { ...process.env, GOBIN: join(TESTBED, 'bin') });
 }
 
 function javaProgram(name, title) {
