@@ -49,6 +49,7 @@ export type ErrorCode =
   | 'ticket.invalid'
   | 'ticket.expired'
   | 'ticket.principal'
+  | 'ticket.version'
   | 'session.expired'
   | 'request.malformed'
   | 'request.unimplemented'
@@ -125,6 +126,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'ticket.invalid': { status: 'INVALID_ARGUMENT', log: 'warn', doc: 'The ticket or handle was not made by this cluster, or was altered.' },
   'ticket.expired': { status: 'FAILED_PRECONDITION', log: 'info', doc: 'The ticket or handle has expired. Plan again.' },
   'ticket.principal': { status: 'PERMISSION_DENIED', log: 'warn', doc: 'The ticket belongs to another principal.' },
+  'ticket.version': {
+    status: 'UNAVAILABLE',
+    log: 'warn',
+    doc: 'The ticket was made by a newer release than this server, which happens while a cluster is upgraded. Use another location.',
+  },
   'session.expired': {
     status: 'UNAUTHENTICATED',
     log: 'info',

@@ -63,7 +63,7 @@ export function channelCredentials(authority: Buffer | null, plaintext: boolean)
 
 /** What another worker may answer differently; everything else is about the ticket or its caller. */
 function isElsewhereBetter({ code }: SluiceError): boolean {
-  return code === 'server.unavailable' || code === 'limit.busy' || code === 'storage.unavailable';
+  return code === 'server.unavailable' || code === 'limit.busy' || code === 'storage.unavailable' || code === 'ticket.version';
 }
 
 async function open(client: Client, request: Uint8Array, bearer: string, signal: AbortSignal): Promise<BatchSource> {

@@ -69,5 +69,7 @@ export {
   encodeTicket,
   inlineFingerprint,
   openTicket,
+  TICKET_VERSION,
   taskDatasets,
+  taskVersion,
 } from './ticket.ts';

@@ -44,6 +44,9 @@ export interface SessionToken {
   readonly facts: string;
 }
 
+/** The tickets that this release understands; one more with each change that an earlier release would misread. */
+export const TICKET_VERSION = 2;
+
 const ticketCodec: Codec = codec('sluice.Ticket');
 const preparedCodec: Codec = codec('sluice.PreparedHandle');
 const sessionCodec: Codec = codec('sluice.SessionToken');
@@ -55,7 +58,13 @@ export function inlineFingerprint(fingerprint: string, contentHash: string): str
 
 export function encodeTicket(ticket: Ticket): Uint8Array {
   const { task, ...rest } = ticket;
-  return ticketCodec.encode({ ...rest, ...taskField(task) });
+  return ticketCodec.encode({ ...rest, version: taskVersion(task), ...taskField(task) });
+}
+
+/** The least `TICKET_VERSION` of a program that can run it. */
+export function taskVersion(task: Task): number {
+  const query = task.kind === 'command' ? task.query : task;
+  return query?.kind === 'query' && query.catalog.scans !== undefined ? 2 : 1;
 }
 
 function taskField(task: Task): Record<string, unknown> {
@@ -71,6 +80,9 @@ function taskField(task: Task): Record<string, unknown> {
 
 export function decodeTicket(bytes: Uint8Array): Ticket {
   const fields = ticketCodec.decode(bytes, 'ticket.invalid');
+  // Read before anything else: the rest may mean something that is not known here.
+  if (fields.number('version') > TICKET_VERSION)
+    fail('ticket.version', 'this ticket was made by a newer release than this server; use another location of its endpoint, or plan again');
   return {
     cluster: fields.string('cluster'),
     queryId: fields.string('queryId'),

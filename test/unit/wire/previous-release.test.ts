@@ -1,6 +1,7 @@
 /** What release 0.1.0 sealed is opened by this one: nodes of both serve side by side while a cluster is upgraded. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import type { QueryTask } from '#src/model.js';
 import {
   createSealer,
   decodePending,
@@ -8,7 +9,11 @@ import {
   decodeSession,
   decodeSessionState,
   decodeTicket,
+  encodeTicket,
   openTicket,
+  TICKET_VERSION,
+  type Ticket,
+  taskVersion,
 } from '#src/wire/index.js';
 
 type Purpose = 'ticket' | 'prepared' | 'session' | 'options' | 'poll';
@@ -40,6 +45,29 @@ function written(value: unknown): unknown {
 test.each(golden.sealed)('a $purpose ($name) of release 0.1.0 is opened whole', ({ purpose, sealed, content }) => {
   const opened = decoders[purpose](sealer.open(purpose, Buffer.from(sealed, 'base64')));
   expect(written(opened)).toEqual(content);
+});
+
+test('a ticket that needs a newer release is refused in words, before anything else of it is read', () => {
+  const [{ content }] = golden.sealed as [{ content: Ticket }];
+  const newer = Buffer.concat([
+    encodeTicket({ ...content, task: { kind: 'inline', ipc: Buffer.of(1) } }),
+    Buffer.from([0x70, TICKET_VERSION + 1]),
+  ]);
+  expect(() => decodeTicket(newer)).toThrow(
+    expect.objectContaining({ code: 'ticket.version', message: expect.stringContaining('newer release') }),
+  );
+  const known = Buffer.concat([newer, Buffer.from([0x70, TICKET_VERSION])]);
+  expect(decodeTicket(known).task.kind).toBe('inline');
+});
+
+test('only what an earlier release would misread asks for a newer one', () => {
+  const query = { ...(golden.sealed[0] as { content: Ticket }).content.task, schema: new Uint8Array() } as QueryTask;
+  const scanning: QueryTask = { ...query, catalog: { ...query.catalog, scans: [] } };
+  expect(taskVersion(query)).toBe(1);
+  expect(taskVersion(scanning)).toBe(2);
+  expect(taskVersion({ kind: 'command', command: { kind: 'none' }, query: scanning })).toBe(2);
+  expect(taskVersion({ kind: 'command', command: { kind: 'none' }, query: null })).toBe(1);
+  expect(taskVersion({ kind: 'inline', ipc: new Uint8Array() })).toBe(1);
 });
 
 test('tickets of release 0.1.0 hold for their principal and cluster alone', () => {
