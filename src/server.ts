@@ -15,6 +15,7 @@ import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts
 import type { Connection, Principal, Snapshot } from './model.ts';
 import { createOperations, type Operations, openHttp } from './operations.ts';
 import { createPlanner } from './planner/index.ts';
+import { createSteward } from './steward.ts';
 import { VERSION } from './version.ts';
 import { createSealer, type Sealer } from './wire/index.ts';
 import { createCommandRunner, createIngest, createWorker, type Worker } from './worker/index.ts';
@@ -48,10 +49,10 @@ export async function startServer(config: Config, options: StartOptions): Promis
 }
 
 async function buildServer(config: Config, options: StartOptions, started: DisposalStack): Promise<SluiceServer> {
-  const parts = await openParts(config, options, started);
-  const { metadata, operations } = parts;
-  // The planner names it in endpoints, which nobody asks for before the port is bound.
+  // Nobody asks for it before the port is bound.
   let location = '';
+  const parts = await openParts(config, options, started, () => location);
+  const { metadata, operations } = parts;
   const flight = started.add(await openFlight(config, parts, () => location));
   location = locationOf(config, flight.port);
   if (config.role === 'worker') await metadata.fleet.join(announcement(config, location), () => operations.admission.stats().running);
@@ -89,7 +90,7 @@ interface Parts {
   readonly proxy: PlannerProxy | null;
 }
 
-async function openParts(config: Config, options: StartOptions, started: DisposalStack): Promise<Parts> {
+async function openParts(config: Config, options: StartOptions, started: DisposalStack, location: () => string): Promise<Parts> {
   const keys = deriveKeys(config.clusterKey ?? (await loadClusterKey(config.stateDirectory)));
   const sealer = createSealer([{ id: '1', key: keys.seal }]);
   const scratch = started.add(await openScratch(config));
@@ -114,7 +115,11 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
     sealer,
     admission: operations.admission,
     limits: operations.limits,
-    runCommand: createCommandRunner({ ...ports, runTokenCommand: tokens.run }),
+    runCommand: createCommandRunner({
+      ...ports,
+      runTokenCommand: tokens.run,
+      steward: createSteward(config, { metadata, operations, location }),
+    }),
     ingest: createIngest(ports),
   });
   const proxy = config.role === 'planner' ? started.add(await openProxy(config, { worker, sealer, fleet: metadata.fleet })) : null;

@@ -33,6 +33,7 @@ const ROOT_FILES = [
   'policy-cli',
   'token-cli',
   'fleet',
+  'steward',
   'version',
 ];
 
@@ -73,6 +74,7 @@ const NO_UNIT_TEST: Readonly<Record<string, string>> = {
   'token-cli.ts': 'only wires; test/service/identity.test.ts runs it',
   'policy-cli.ts': 'only wires; test/service/shared-metadata.test.ts runs it',
   'fleet.ts': 'only wires; test/service/fleet.test.ts starts one',
+  'steward.ts': 'only wires; test/service/datasets.test.ts asks it',
   'version.ts': 'one constant',
   'disposal.ts': 'every server test goes through it',
 };

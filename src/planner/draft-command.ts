@@ -2,6 +2,7 @@
 import { fail } from '../errors.ts';
 import type { Command, Dataset, QueryTask, TableName } from '../model.ts';
 import { foldName } from '../names.ts';
+import { requireSteward, stewardDataset } from '../policy/index.ts';
 import type { PlanEntry } from '../sql/index.ts';
 import { commandHasRows, commandSchema } from '../wire/index.ts';
 import { auditOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
@@ -41,6 +42,16 @@ function allow(command: Command, request: DraftRequest): Command {
       return command.ifExists && inScratch(command.table, request)
         ? command
         : { ...command, table: nameOf(requireOwn(command.table, request)) };
+    case 'refreshDataset':
+    case 'pin':
+    case 'unpin':
+      requireSteward(command, request.rights);
+      return { ...command, table: nameOf(stewardDataset(command.table, request.policy.snapshot)) };
+    case 'registerDataset':
+    case 'showWorkers':
+    case 'showCache':
+      requireSteward(command, request.rights);
+      return command;
     default:
       return command;
   }

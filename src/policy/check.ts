@@ -9,7 +9,7 @@ import { checkFilterRule, checkMaskRule } from './check-rules.ts';
 import { coversColumn, coversDataset, matchesPattern, type ObjectPattern, parseObject } from './names.ts';
 import type { PolicyFinding, PolicySubject, Report } from './types.ts';
 
-const ACTIONS: readonly string[] = ['select', 'unmask', 'describe', 'create', 'audit'];
+const ACTIONS: readonly string[] = ['select', 'unmask', 'describe', 'create', 'audit', 'operate'];
 
 /** What the check needs besides the snapshot. */
 export interface CheckOptions {
@@ -54,7 +54,8 @@ function checkGrant(grant: Grant, snapshot: Snapshot, peopled: ReadonlySet<strin
 function grantFault(grant: Grant, pattern: ObjectPattern | null): string | null {
   if (!ACTIONS.includes(grant.action)) return `unknown action ${grant.action}; use ${ACTIONS.join(', ')}`;
   if (pattern === null) return `${grant.object} is no object; use schema.name, schema.name.column, tag:x, column-tag:x or *`;
-  if (grant.action === 'audit' && pattern.kind !== 'all') return 'audit is a right on the server; its object is *';
+  if ((grant.action === 'audit' || grant.action === 'operate') && pattern.kind !== 'all')
+    return `${grant.action} is a right on the server; its object is *`;
   const column = pattern.kind === 'column' || pattern.kind === 'columnTag';
   if (grant.action === 'create' && pattern.kind !== 'dataset') return 'create is a right on names in the scratch schema, such as scratch.*';
   return grant.action === 'describe' && column ? 'describe is a right on datasets, not on columns' : null;

@@ -5,4 +5,5 @@
  */
 export { checkPolicy } from './check.ts';
 export { compilePolicy, type Policy, type PrincipalPolicy } from './policy.ts';
+export { requireSteward, stewardDataset } from './steward.ts';
 export { describeMask, describePredicate } from './words.ts';

@@ -29,7 +29,8 @@ export interface PrincipalPolicy {
   decideThroughView(dataset: Dataset): Decision;
   /** Metadata may be seen: `describe` or a readable dataset. */
   mayDescribe(dataset: Dataset): boolean;
-  may(action: 'audit'): boolean;
+  /** Rights on the server itself. */
+  may(action: 'audit' | 'operate'): boolean;
   /** Whether the principal may make a table of this name in the scratch schema. */
   mayCreate(table: TableName): boolean;
   /** Hex SHA-256 of what this principal may read of the dataset; the same in every process. */

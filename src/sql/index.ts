@@ -3,7 +3,8 @@
  * Pure: no engine, no I/O, no third-party parser. Never makes a user's SQL from an AST. Sizes in bytes, places as UTF-8 byte offsets.
  * Errors: sql.empty, sql.limit, sql.refused, dataset.unknown for users; policy.invalid for stewards.
  */
-export { type CommandNames, type ParsedCommand, parseCommand } from './command.ts';
+export { type ParsedCommand, parseCommand } from './command.ts';
+export type { CommandNames } from './command-reader.ts';
 export { type FunctionFacts, functionAllowList } from './functions.ts';
 export { type GatedStatement, gateStatement } from './gate.ts';
 export { checkText, DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';

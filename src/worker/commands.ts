@@ -5,11 +5,13 @@ import { fail } from '../errors.ts';
 import type { Command, Principal, QueryTask } from '../model.ts';
 import { foldName } from '../names.ts';
 import { NO_VIEWS, parquetRelation, requireOwn, requireReadable, type ScratchPorts, scratchFor, writeTable } from './scratch-writer.ts';
+import { runStewardCommand, type StewardPorts } from './steward-commands.ts';
 import type { CommandCall, CommandResult, CommandRunner } from './types.ts';
 
 export type TokenCommand = Extract<Command, { kind: 'createToken' | 'dropToken' | 'showTokens' }>;
 
 export interface CommandPorts extends ScratchPorts {
+  readonly steward: StewardPorts;
   readonly runTokenCommand: (command: TokenCommand, principal: Principal) => Promise<CommandResult>;
 }
 
@@ -35,7 +37,7 @@ export function createCommandRunner(ports: CommandPorts): CommandRunner {
       case 'showTokens':
         return ports.runTokenCommand(command, call.principal);
       default:
-        return fail('request.unimplemented', 'this command is not there yet');
+        return runStewardCommand(command, call, ports.steward);
     }
   };
 }

@@ -5,5 +5,19 @@ export { createEnginePool, type EnginePool } from './engine-pool.ts';
 export { createIngest } from './ingest.ts';
 export { createMemoryGuard, type MemoryGuard, residentLimit } from './memory-guard.ts';
 export { createQueryLimits, type QueryLimits } from './query-limits.ts';
-export type { CommandResult, CommandRunner, EngineLease, IngestRequest, OpenedTask, PolicyInForce, Redeemed, Worker } from './types.ts';
+export type { StewardPorts } from './steward-commands.ts';
+export type {
+  CacheEntry,
+  CommandResult,
+  CommandRunner,
+  DatasetReport,
+  EngineLease,
+  FleetEntry,
+  IngestRequest,
+  OpenedTask,
+  PolicyInForce,
+  Redeemed,
+  Registration,
+  Worker,
+} from './types.ts';
 export { createWorker, type WorkerOptions } from './worker.ts';

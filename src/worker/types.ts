@@ -53,7 +53,7 @@ export interface PolicyInForce {
 }
 
 /** A command's answer: rows by column name under its `commandSchema`, or how many rows it changed. */
-export type CommandResult = { readonly count: number } | { readonly rows: readonly Readonly<Record<string, string | Date | null>>[] };
+export type CommandResult = { readonly count: number } | { readonly rows: readonly Readonly<Record<string, string | Date | bigint | boolean | null>>[] };
 
 /** A command that has passed every check of its ticket. */
 export interface CommandCall {
@@ -78,3 +78,46 @@ export interface IngestCall {
 
 /** The number of rows stored. */
 export type Ingest = (call: IngestCall) => Promise<number>;
+
+export type Registration = Extract<Command, { kind: 'registerDataset' }>;
+
+/** What registering or refreshing found; sizes are bytes. */
+export interface DatasetReport {
+  readonly dataset: TableName;
+  readonly files: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly bytes: number;
+  /** null = not known. */
+  readonly rows: number | null;
+  /** What the steward should know or do next; empty = nothing. */
+  readonly note: string;
+}
+
+/** A row of SHOW WORKERS. */
+export interface FleetEntry {
+  readonly location: string;
+  readonly cluster: string;
+  readonly zone: string;
+  readonly version: string;
+  readonly capacity: number;
+  readonly running: number;
+  readonly heartbeatAtMs: number | null;
+  readonly alive: boolean;
+}
+
+/** A row of SHOW CACHE. */
+export interface CacheEntry {
+  /** Flight URI, or empty for this process. */
+  readonly worker: string;
+  readonly kind: 'result' | 'table' | 'metadata';
+  /** What is kept; a dataset as `schema.name`. */
+  readonly object: string;
+  readonly bytes: number;
+  /** null = not known. */
+  readonly rows: number | null;
+  readonly hits: number;
+  readonly lastUsedAtMs: number | null;
+  readonly pinned: boolean;
+}

@@ -1,7 +1,7 @@
 /** Sealed ticket → record batches. Decides nothing: it only checks that the decision inside still holds (invariants I3, I10). */
 import { randomUUID } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { BatchSource, Connection, Principal, Task } from '../model.ts';
+import type { BatchSource, Command, Connection, Principal, Task } from '../model.ts';
 import { checkInForce, openTicket, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Admission } from './admission.ts';
 import { changedRows, commandIpc } from './command-result.ts';
@@ -34,6 +34,9 @@ interface Turn {
   readonly policy: PolicyInForce;
   readonly signal: AbortSignal;
 }
+
+/** These may run again. */
+const CHANGES_NOTHING: ReadonlySet<Command['kind']> = new Set(['none', 'showTokens', 'showWorkers', 'showCache']);
 
 export function createWorker(options: WorkerOptions): Worker {
   return new TicketWorker(options);
@@ -132,8 +135,7 @@ class TicketWorker implements Worker {
 
   #command({ command, query }: CommandTask, { ticket, principal, policy, signal }: Turn): Promise<CommandResult> {
     const run = (): Promise<CommandResult> => this.#options.runCommand({ command, query, principal, policy, signal });
-    // What changes nothing may run again.
-    return command.kind === 'none' || command.kind === 'showTokens' ? run() : this.#once.run(ticket, run);
+    return CHANGES_NOTHING.has(command.kind) ? run() : this.#once.run(ticket, run);
   }
 }
 
