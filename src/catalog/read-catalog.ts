@@ -3,8 +3,9 @@
 import type { Connection, Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault, wordFault } from './identifiers.ts';
-import { expandPath, type PathBase } from './paths.ts';
+import type { PathBase } from './paths.ts';
 import type { Problems } from './problems.ts';
+import { readConnection } from './read-connection.ts';
 import { type DraftDataset, readDataset } from './read-dataset.ts';
 import { readYaml, type YamlNode } from './yaml-node.ts';
 
@@ -81,30 +82,21 @@ function readTags(node: YamlNode | undefined): ReadonlySet<string> {
 
 function readConnections(node: YamlNode | undefined, base: PathBase): readonly Connection[] {
   const names = new Set<string>();
+  const places = new Map<string, string>();
   return (node?.entries() ?? []).flatMap(([name, value]) => {
     const fault = wordFault(name) ?? identifierFault(name);
     if (fault !== null) value.problem(fault);
     if (names.has(foldName(name))) value.problem(`connection ${name} is there twice`);
     names.add(foldName(name));
-    return readConnection(name, value, base) ?? [];
+    const connection = readConnection(name, value, base);
+    if (connection?.kind === 's3') {
+      const place = `${connection.bucket}/${connection.prefix}`;
+      const twin = places.get(place);
+      if (twin !== undefined) value.problem(`connections ${twin} and ${name} are for the same place; the engine could not tell them apart`);
+      places.set(place, name);
+    }
+    return connection ?? [];
   });
-}
-
-function readConnection(name: string, node: YamlNode, base: PathBase): Connection | undefined {
-  const fields = node.fields(['kind', 'directory', 'file'], ['kind']);
-  const kind = fields.get('kind')?.text();
-  const wanted = kind === 'local' ? 'directory' : 'file';
-  const other = kind === 'local' ? 'file' : 'directory';
-  if (kind === undefined) return undefined;
-  if (kind !== 'local' && kind !== 'duckdb') return fields.get('kind')?.problem(`unknown kind ${kind}; known are local, duckdb`);
-  fields.get(other)?.problem(`a ${kind} connection has no ${other}`);
-  const path = fields.get(wanted);
-  const text = path?.text();
-  if (path === undefined || text === undefined)
-    return path === undefined ? node.problem(`a ${kind} connection needs ${wanted}`) : undefined;
-  const absolute = expandPath(text, base, path);
-  if (absolute === undefined) return undefined;
-  return kind === 'local' ? { kind, name, directory: absolute } : { kind, name, file: absolute };
 }
 
 function readDatasets(node: YamlNode | undefined, connections: readonly Connection[], tags: ReadonlySet<string>): readonly DraftDataset[] {

@@ -4,7 +4,7 @@ import type { Connection, Dataset, Source } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault } from './identifiers.ts';
 import { type DeclaredKeys, readKeys } from './keys.ts';
-import { pathBelow } from './paths.ts';
+import { objectBelow, pathBelow } from './paths.ts';
 import type { Position } from './problems.ts';
 import type { Fields, YamlNode } from './yaml-node.ts';
 
@@ -74,12 +74,16 @@ function readSource(fields: DatasetFields, node: YamlNode, connections: readonly
     fields.get('connection')?.problem('a view has no connection');
     return text.trim() === '' ? fields.get(kind)?.problem('view must hold a SELECT') : { kind: 'view', sql: text };
   }
-  const connection = pickConnection(fields, node, connections, kind === 'parquet' ? 'local' : 'duckdb');
+  const connection = pickConnection(fields, node, connections, kind === 'parquet' ? ['local', 's3'] : ['duckdb']);
   if (connection === undefined) return undefined;
   if (connection.kind === 'duckdb') return readTable(text, connection.name, fields.get(kind) ?? node);
-  if (connection.kind === 's3') return node.problem('datasets on S3 are not read yet');
-  const path = pathBelow(connection.directory, text, fields.get(kind) ?? node);
+  const at = fields.get(kind) ?? node;
+  const path = placeBelow(connection, text, at);
   return path === undefined ? undefined : { kind: 'parquet', connection: connection.name, path, hivePartitioning: hive ?? false };
+}
+
+function placeBelow(connection: Exclude<Connection, { kind: 'duckdb' }>, text: string, node: YamlNode): string | undefined {
+  return connection.kind === 's3' ? objectBelow(connection, text, node) : pathBelow(connection.directory, text, node);
 }
 
 /** `schema.table`; `main` when there is no dot. */
@@ -95,9 +99,10 @@ function pickConnection(
   fields: DatasetFields,
   node: YamlNode,
   connections: readonly Connection[],
-  kind: Connection['kind'],
+  kinds: readonly Connection['kind'][],
 ): Connection | undefined {
-  const fitting = connections.filter((connection) => connection.kind === kind);
+  const fitting = connections.filter((connection) => kinds.includes(connection.kind));
+  const kind = kinds.join(' or ');
   const named = fields.get('connection');
   const name = named?.text();
   if (named !== undefined) {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { expandPath, pathBelow } from '#src/catalog/paths.js';
+import { expandPath, objectBelow, pathBelow } from '#src/catalog/paths.js';
 import { Problems } from '#src/catalog/problems.js';
 import { readYaml } from '#src/catalog/yaml-node.js';
 
@@ -66,4 +66,44 @@ test('variables expand, unknown ones are named', () => {
   expect(problems.list).toEqual([]);
   expect(expandPath('${HOME}/${x}', base, node)).toBeUndefined();
   expect(problems.list).toEqual(['c.yaml:1: unknown variable HOME, x; known are data, rel']);
+});
+
+function object(text: string): string | readonly string[] | undefined {
+  const problems = new Problems();
+  const node = readYaml('c.yaml', 'x', problems) ?? expect.fail('no node');
+  const path = objectBelow(
+    { kind: 's3', name: 's', bucket: 'b', prefix: 'p/', region: null, endpoint: null, pathStyle: false, credentials: { kind: 'default' } },
+    text,
+    node,
+  );
+  return problems.list.length > 0 ? problems.list : path;
+}
+
+test.each([
+  ['people.parquet', 's3://b/p/people.parquet'],
+  ['./a/../people.parquet', 's3://b/p/people.parquet'],
+  ['orders', 's3://b/p/orders/**/*.parquet'],
+  ['orders/', 's3://b/p/orders/**/*.parquet'],
+  ['odd.parquet/', 's3://b/p/odd.parquet/**/*.parquet'],
+  ['orders/*/part-?.parquet', 's3://b/p/orders/*/part-?.parquet'],
+  ['.', 's3://b/p/**/*.parquet'],
+  ['a b/é=1/x.parquet', 's3://b/p/a b/é=1/x.parquet'],
+])('objects below a prefix: %s', (text, expected) => {
+  expect(object(text)).toBe(expected);
+});
+
+test.each([
+  '',
+  '..',
+  '../x.parquet',
+  'a/../../x.parquet',
+  '/x.parquet',
+  's3://other/x.parquet',
+  'https://h/x.parquet',
+  '${data}/x',
+  'a\u0000b',
+  'a#b',
+  'a%2e%2e/b',
+])('what leaves a prefix is a problem: %s', (text) => {
+  expect(object(text)).toEqual([expect.stringContaining('c.yaml:1: ')]);
 });

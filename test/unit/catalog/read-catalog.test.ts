@@ -32,6 +32,17 @@ datasets:
   expect([...(draft?.tags ?? [])]).toEqual(['pii', 'empty']);
 });
 
+test('datasets on S3 lie below their connection; two connections are not for the same place', () => {
+  const { draft, problems } = read(`${HEAD}connections: { lake: { kind: s3, url: "s3://lake/p/" } }
+datasets: { demo.a: { parquet: orders, hive: true } }
+`);
+  expect(problems).toEqual([]);
+  const source = { kind: 'parquet', connection: 'lake', path: 's3://lake/p/orders/**/*.parquet', hivePartitioning: true };
+  expect(draft?.datasets).toMatchObject([{ dataset: { source } }]);
+  const twins = read(`${HEAD}connections: { a: { kind: s3, url: "s3://lake/p/" }, b: { kind: s3, url: "s3://lake/p/" } }\ndatasets: {}\n`);
+  expect(twins.problems).toEqual([expect.stringContaining('connections a and b are for the same place')]);
+});
+
 test('a scratch schema is there when the file says so', () => {
   expect(read(`${HEAD}datasets: {}\n`).draft?.scratchSchema).toBeNull();
   expect(read(`${HEAD}datasets: {}\nscratch: { schema: mine }\n`)).toMatchObject({ draft: { scratchSchema: 'mine' }, problems: [] });
@@ -50,7 +61,7 @@ test.each([
     `${HEAD}datasets: { demo.x: { id: i, view: SELECT 1 }, demo.y: { id: i, view: SELECT 1 } }\n`,
     ['two datasets have the same id: demo.x and demo.y'],
   ],
-  [`${HEAD}datasets: {}\nconnections: { a: { kind: s3, file: x } }\n`, ['unknown kind s3; known are local, duckdb']],
+  [`${HEAD}datasets: {}\nconnections: { a: { kind: gcs, file: x } }\n`, ['unknown kind gcs; known are local, duckdb, s3']],
   [`${HEAD}datasets: {}\nconnections: { a: { kind: local } }\n`, ['a local connection needs directory']],
   [`${HEAD}datasets: {}\nconnections: { a: { kind: local, directory: x, file: y } }\n`, ['a local connection has no file']],
   [`${HEAD}datasets: {}\nconnections: { a: { kind: local, directory: "\${gone}" } }\n`, ['unknown variable gone; known are data']],

@@ -60,7 +60,7 @@ test.each([
   ['demo.a', '{ view: SELECT 1, hive: true }', 'hive goes with parquet'],
   ['demo.a', '{ parquet: ../x.parquet }', "leaves its connection's directory"],
   ['demo.a', '{ parquet: /etc/x.parquet }', 'is relative to'],
-  ['demo.a', '{ parquet: x.parquet, connection: shop }', 'there is no local connection shop'],
+  ['demo.a', '{ parquet: x.parquet, connection: shop }', 'there is no local or s3 connection shop'],
   ['demo.a', '{ table: a.b.c }', 'table must be schema.table'],
   ['demo.a', '{ table: .c }', 'table must be schema.table'],
   ['demo.a', '{ view: SELECT 1, tags: [gone] }', 'tag gone is not declared under tags'],
@@ -76,6 +76,6 @@ test.each([
 
 test('with several connections of a kind the dataset names one', () => {
   expect(read('demo.a', '{ parquet: x.parquet }', [LAKE, POND]).problems).toEqual([
-    'c.yaml:1: the dataset needs connection: the name of a local connection',
+    'c.yaml:1: the dataset needs connection: the name of a local or s3 connection',
   ]);
 });
