@@ -1,12 +1,16 @@
 /** The metadata in force: where it comes from, the policy compiled from it, and the engines for its connections. */
 import { join } from 'node:path';
 import {
+  createFileIndexStore,
   createFileStore,
+  createIndexFiles,
   createPostgresFleet,
   createPostgresStore,
   createSingleNode,
+  type FileIndexStore,
   type Fleet,
   type MetadataStore,
+  openIndexTable,
   openSharedDocument,
   PostgresSession,
   type PostgresStore,
@@ -42,6 +46,7 @@ export interface Metadata extends AsyncDisposable {
   readonly source: SchemaSource;
   readonly pool: EnginePool;
   readonly fleet: Fleet;
+  readonly indexes: FileIndexStore;
   /** Resolves when every change made so far is in force. */
   settled(): Promise<void>;
   /** A document that the nodes share; null when this node keeps its own files. */
@@ -59,6 +64,11 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
     const { source, pool, loading } = await openSources(config, tokenKey, options, started);
     const session = await openSession(config, loading.onProblems, started);
     const fleet = started.add(session === null ? createSingleNode() : await createPostgresFleet(session, config.cluster));
+    const indexes = createFileIndexStore({
+      backend:
+        session === null ? createIndexFiles(join(config.stateDirectory, 'indexes')) : await openIndexTable(session, config.metadataGraceMs),
+      onProblems: loading.onProblems,
+    });
     const governed = started.add(await openStore(config, loading, session));
     const store = options.scratch === undefined ? governed : started.add(withScratch(governed, options.scratch));
     const { current, settled } = await followPolicy(store, pool, options);
@@ -68,6 +78,7 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
       source,
       pool,
       fleet,
+      indexes,
       shared: async (name) => (session === null ? null : openSharedDocument(session, name, config.metadataGraceMs)),
       watch: (listener) => void store.watch(listener),
       [Symbol.asyncDispose]: () => started.dispose(),

@@ -4,8 +4,12 @@
  * Beside it the tables that principals make for themselves, which `withScratch` adds to each snapshot.
  * Errors: policy.invalid at start. Later faults are reported and the last good set stays in force.
  */
+
+export { createFileIndexStore, type FileIndexStore, type IndexSummary, sourceHash } from './file-index-store.ts';
 export { createFileStore, type FileStore } from './file-store.ts';
 export { createPostgresFleet, createSingleNode, type Fleet, type WorkerNode } from './fleet.ts';
+export { createIndexFiles } from './index-files.ts';
+export { openIndexTable } from './index-table.ts';
 export { readFiles } from './load.ts';
 export { PostgresSession } from './postgres-session.ts';
 export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
