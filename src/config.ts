@@ -15,8 +15,11 @@ export interface Config {
   readonly flightHost: string;
   readonly flightPort: number;
   readonly httpListen: Listen | null;
+  readonly httpPlaintext: boolean;
   readonly plaintextNetwork: boolean;
   readonly stateDirectory: string;
+  /** null = `audit.jsonl` in the state directory. */
+  readonly auditFile: string | null;
   /** null = `scratch` in the state directory. */
   readonly scratchDirectory: string | null;
   readonly scratchTables: number;
@@ -113,8 +116,9 @@ function flightAddress({ host, port }: Listen): Pick<Config, 'flightHost' | 'fli
 /** No demo password and no plaintext beyond loopback. */
 function exposureProblems(values: Readonly<Record<string, unknown>>): readonly string[] {
   const listen = values['httpListen'] as Listen | null;
-  if (listen !== null && !isLoopback(listen.host) && values['plaintextNetwork'] !== true)
-    return ['SLUICE_HTTP_LISTEN must be on loopback, for it has no TLS; SLUICE_PLAINTEXT_NETWORK=allow overrides'];
+  const httpAllowed = values['httpPlaintext'] === true || values['plaintextNetwork'] === true;
+  if (listen !== null && !isLoopback(listen.host) && !httpAllowed)
+    return ['SLUICE_HTTP_LISTEN must be on loopback, for it has no TLS; SLUICE_HTTP_PLAINTEXT=allow overrides'];
   if (isLoopback(values['flightHost'])) return [];
   if (values['policyDirectory'] === QUICKSTART_DIRECTORY)
     return ['SLUICE_FLIGHT_LISTEN must be on loopback with the demo, whose passwords are well known; set SLUICE_POLICIES'];

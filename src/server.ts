@@ -96,7 +96,8 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
   const scratch = started.add(await openScratch(config));
   const metadata = started.add(await openMetadata(config, keys.token, config.metadataUrl === null ? { ...options, scratch } : options));
   const operations = started.add(createOperations(config, options.logger));
-  const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(join(config.stateDirectory, 'audit.jsonl'))));
+  const auditFile = config.auditFile ?? join(config.stateDirectory, 'audit.jsonl');
+  const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(auditFile)));
   const tls = await openTls(config, options.logger);
   if (tls !== null) started.add(tls);
   const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);

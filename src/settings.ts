@@ -59,6 +59,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     parse: parseListenOrOff,
     doc: 'Address of the HTTP port with `/metrics`, `/healthz` and `/readyz`, `host:port`, or `off`.',
   },
+  SLUICE_HTTP_PLAINTEXT: {
+    key: 'httpPlaintext',
+    default: 'refuse',
+    parse: (text) => oneOf('refuse', 'allow')(text) === 'allow',
+    doc: '`allow` lets the HTTP port, which has no TLS and tells numbers only, listen beyond loopback.',
+  },
   SLUICE_PLAINTEXT_NETWORK: {
     key: 'plaintextNetwork',
     default: 'refuse',
@@ -70,6 +76,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     default: '.sluice',
     parse: path,
     doc: 'Directory for the cluster key, the audit log, temporary files and the demo data.',
+  },
+  SLUICE_AUDIT_FILE: {
+    key: 'auditFile',
+    default: '',
+    parse: optional(path),
+    doc: 'File that the audit log is appended to, for example `/dev/stdout`. Empty: `audit.jsonl` in the state directory.',
   },
   SLUICE_SCRATCH_DIR: {
     key: 'scratchDirectory',

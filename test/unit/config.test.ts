@@ -56,6 +56,12 @@ describe('settings', () => {
     expect(readConfig(['--http-listen', '127.0.0.1:0'], {}).httpListen).toEqual({ host: '127.0.0.1', port: 0 });
     expect(problemsOf(['--http-listen', '0.0.0.0:9100']).join()).toMatch(/SLUICE_HTTP_LISTEN must be on loopback/);
     expect(readConfig(['--http-listen', '0.0.0.0:9100', '--plaintext-network', 'allow'], {}).httpListen?.host).toBe('0.0.0.0');
+    expect(readConfig(['--http-listen', '0.0.0.0:9100', '--http-plaintext', 'allow'], {}).httpListen?.host).toBe('0.0.0.0');
+  });
+
+  test('a plain HTTP port opens no plain Flight port', () => {
+    const wide = { SLUICE_FLIGHT_LISTEN: '0.0.0.0:8815', SLUICE_HTTP_PLAINTEXT: 'allow' };
+    expect(problemsOf(['--policies', 'mine'], wide).join()).toContain('SLUICE_FLIGHT_LISTEN must be on loopback without TLS');
   });
 
   test('with TLS the network is open, but never with the demo passwords', () => {
