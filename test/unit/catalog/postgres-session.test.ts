@@ -46,6 +46,66 @@ test('a cut connection is made again, and followers look then', { timeout: 30_00
   await expect.poll(() => session.outageMs()).toBe(0);
 });
 
+test('statements of many callers run one at a time, in order, and none is refused for another', async () => {
+  await using session = await open(60_000);
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', onWarning);
+  await session.query('CREATE TEMP TABLE seen (n serial, i int)');
+  const results = await Promise.allSettled(
+    Array.from({ length: 50 }, (_, i) => session.query(i % 7 === 3 ? 'SELECT nothing' : `INSERT INTO seen (i) VALUES (${i})`)),
+  );
+  const { rows } = await session.query<{ i: number }>('SELECT i FROM seen ORDER BY n');
+  process.off('warning', onWarning);
+  const good = Array.from({ length: 50 }, (_, i) => i).filter((i) => i % 7 !== 3);
+  expect(rows.map(({ i }) => i)).toEqual(good);
+  expect(results.flatMap(({ status }, i) => (status === 'fulfilled' ? [i] : []))).toEqual(good);
+  expect(warnings.filter((text) => /query\(\)/.test(text))).toEqual([]);
+});
+
+test('a restart of the server: what waits is refused as retryable, then all goes on, told of changes again', {
+  timeout: 60_000,
+}, async () => {
+  await using session = await open(60_000);
+  let runs = 0;
+  await session.follow(async () => void runs++);
+  const slow = session.query('SELECT pg_sleep(60)');
+  const waiting = session.query('SELECT 1');
+  const outcomes = Promise.allSettled([slow, waiting]);
+  await postgres.stop();
+  for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'metadata.unavailable' } });
+  await expect(session.query('SELECT 1')).rejects.toMatchObject({ code: 'metadata.unavailable' });
+  expect(session.outageMs()).toBeGreaterThan(0);
+  const before = runs;
+  await postgres.start();
+  // Long before it would look by itself.
+  await expect.poll(() => session.outageMs(), { timeout: 30_000 }).toBe(0);
+  expect(runs).toBeGreaterThan(before);
+  const after = runs;
+  await using other = await open(60_000);
+  await other.query("SELECT pg_notify('sluice_change', 'x')");
+  await expect.poll(() => runs, { timeout: 30_000 }).toBeGreaterThan(after);
+});
+
+test('many notices while a look is under way are one more look', async () => {
+  await using session = await open(60_000);
+  let runs = 0;
+  let release = (): void => {};
+  await session.follow(async () => {
+    runs++;
+    if (runs === 2)
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+  });
+  const first = session.refresh();
+  await expect.poll(() => runs).toBe(2);
+  const more = Array.from({ length: 100 }, () => session.refresh());
+  release();
+  await Promise.all([first, ...more]);
+  expect(runs).toBe(3);
+});
+
 test('an address that nobody listens at is metadata.unavailable', async () => {
   const lost = PostgresSession.open({ url: 'postgres://sluice@127.0.0.1:1/none', onProblems: () => {} });
   await expect(lost).rejects.toMatchObject({ code: 'metadata.unavailable' });
