@@ -86,11 +86,12 @@ function stopSignal(): Promise<void> {
 
 function printBanner(config: Config, server: SluiceServer): void {
   const uri = server.location;
+  const listening = config.advertise === null ? '' : ` (listens on ${bracketed(server.host)}:${server.port})`;
   const metrics =
     server.httpPort === null ? '' : `\nMetrics     http://${bracketed(config.httpListen?.host ?? '')}:${server.httpPort}/metrics`;
   const { datasets, users, epoch } = server.snapshot();
   say(`Sluice ${VERSION}
-Flight SQL  ${uri}${metrics}
+Flight SQL  ${uri}${listening}${metrics}
 Policies    ${config.policyDirectory} (epoch ${epoch}, ${datasets.length} datasets, ${users.length} users)`);
   if (config.policyDirectory !== QUICKSTART_DIRECTORY) return;
   say(`Demo users  ${users.map(({ name }) => name).join(', ')}; the password is <name>-demo

@@ -12,8 +12,8 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { S3_SERVER_BINARY } from '#testbed';
 import { freePort } from './postgres.ts';
-import { S3_SERVER_BINARY } from './testbed.mjs';
 
 export interface S3Account {
   readonly accessKeyId: string;

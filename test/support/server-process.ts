@@ -1,20 +1,29 @@
 /** The product as its own process, for what only a process shows: memory, signals, exit codes. Linux. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { ownScratchDirectory, STATE_DIRECTORY } from './server.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+/** The built product's program. */
+export const MAIN: string = createRequire(import.meta.url).resolve('#src/main.js');
 
 export interface ServerProcess extends AsyncDisposable {
   readonly port: number;
+  /** Of the metrics; null when they are off. */
+  readonly httpPort: number | null;
   /** Resident memory now and at its highest, MB. */
   memory(): { readonly residentMb: number; readonly peakMb: number };
   /** CPU seconds of all threads so far. */
   cpuSeconds(): number;
+  /** Files and sockets that are open. */
+  openFiles(): number;
   readonly child: ChildProcess;
 }
+
+/** The end of the banner's line, which names the advertised address first. */
+const FLIGHT = /grpc(?:\+tls)?:\/\/\S*?:(\d+)(?: \(listens on \S*:(\d+)\))?$/;
+const HTTP = /^Metrics .*:(\d+)\/metrics$/;
 
 /** Resolves when the server says that it listens; rejects with its output when it ends before. */
 export function startServerProcess(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
@@ -23,10 +32,14 @@ export function startServerProcess(settings: Readonly<Record<string, string>> = 
   const child = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     let output = '';
+    const ports: { flight: number; http: number | null } = { flight: 0, http: null };
     const look = (line: string): void => {
       output = `${output}${line}\n`.slice(-4000);
-      const port = /grpc(?:\+tls)?:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1];
-      if (port !== undefined) resolve(describe(child, Number(port)));
+      const flight = FLIGHT.exec(line);
+      const http = HTTP.exec(line);
+      if (flight !== null) ports.flight = Number(flight[2] ?? flight[1]);
+      if (http !== null) ports.http = Number(http[1]);
+      if (line.startsWith('Policies ')) resolve(describe(child, ports));
     };
     for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', look);
     child.once('error', reject);
@@ -34,11 +47,12 @@ export function startServerProcess(settings: Readonly<Record<string, string>> = 
   });
 }
 
-function describe(child: ChildProcess, port: number): ServerProcess {
+function describe(child: ChildProcess, { flight, http }: { readonly flight: number; readonly http: number | null }): ServerProcess {
   const read = (file: string): string => readFileSync(`/proc/${child.pid}/${file}`, 'utf8');
   const megabytes = (status: string, field: string): number => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
   return {
-    port,
+    port: flight,
+    httpPort: http,
     child,
     memory: () => {
       const status = read('status');
@@ -48,6 +62,7 @@ function describe(child: ChildProcess, port: number): ServerProcess {
       const fields = read('stat').split(') ').at(-1)?.split(' ') ?? [];
       return (Number(fields[11]) + Number(fields[12])) / 100;
     },
+    openFiles: () => readdirSync(`/proc/${child.pid}/fd`).length,
     [Symbol.asyncDispose]: () => end(child),
   };
 }

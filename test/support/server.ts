@@ -4,13 +4,13 @@ import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { readConfig } from '#src/config.js';
 import { createLogger } from '#src/log.js';
 import { type SluiceServer, startServer } from '#src/server.js';
+import { TESTBED } from '#testbed';
 
 /** State shared by all test servers: the demo data is made once. */
-export const STATE_DIRECTORY: string = fileURLToPath(new URL('../../.testbed/state', import.meta.url));
+export const STATE_DIRECTORY: string = join(TESTBED, 'state');
 
 export interface TestServer extends AsyncDisposable {
   readonly server: SluiceServer;

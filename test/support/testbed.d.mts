@@ -9,5 +9,5 @@ export declare const SCENARIO_CLIENT_BINARY: string;
 export declare const S3_SERVER_BINARY: string;
 /** Holds `httpfs.duckdb_extension`; the value of SLUICE_EXTENSIONS in tests. */
 export declare const HTTPFS_DIRECTORY: string;
-export declare function ensureTestbed(groups?: readonly ('clients' | 'bench')[]): Promise<void>;
+export declare function ensureTestbed(groups?: readonly ('clients' | 'fleet' | 'bench')[]): Promise<void>;
 export declare function extensionPath(name: 'tpch' | 'tpcds'): string;

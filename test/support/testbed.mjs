@@ -81,6 +81,19 @@ const TOOLS = {
   },
 };
 
+/** What a fleet on this machine needs; its clients are another matter. */
+const FLEET_PARTS = [
+  { name: 's3', needs: ['go'], inputs: [S3_SERVER], title: 'VersityGW, an S3 server, 84 MB', make: () => goInstall(S3_SERVER) },
+  {
+    name: 'extensions',
+    needs: ['python3'],
+    inputs: EXTENSION_PACKAGES,
+    title: 'DuckDB extensions, 21 MB',
+    make: installExtensions,
+  },
+  { name: 'postgres', needs: ['postgres'], inputs: [], title: 'PostgreSQL', make: async () => {} },
+];
+
 /** Each part is made once per fingerprint: a change of pins or probe source makes it again. */
 const PARTS = {
   clients: [
@@ -108,17 +121,9 @@ const PARTS = {
       title: "Arrow's own integration client, 26 MB",
       make: () => goInstall(SCENARIO_CLIENT),
     },
-    { name: 's3', needs: ['go'], inputs: [S3_SERVER], title: 'VersityGW, an S3 server, 84 MB', make: () => goInstall(S3_SERVER) },
-    {
-      name: 'extensions',
-      needs: ['python3'],
-      inputs: EXTENSION_PACKAGES,
-      title: 'DuckDB extensions, 21 MB',
-      make: () =>
-        run(PYTHON, ['-m', 'pip', 'install', '--no-deps', '--upgrade', '--target', EXTENSIONS, ...PIP_FLAGS, ...EXTENSION_PACKAGES]),
-    },
-    { name: 'postgres', needs: ['postgres'], inputs: [], title: 'PostgreSQL', make: async () => {} },
+    ...FLEET_PARTS,
   ],
+  fleet: FLEET_PARTS,
   bench: [
     {
       name: 'sail',
@@ -174,6 +179,14 @@ async function makeVenv(name, packages) {
   rmSync(directory, { recursive: true, force: true });
   await run('python3', ['-m', 'venv', directory]);
   await run(join(directory, 'bin', 'python'), ['-m', 'pip', 'install', ...PIP_FLAGS, ...packages]);
+}
+
+async function installExtensions() {
+  const ready = existsSync(PYTHON);
+  const venv = join(TESTBED, 'venv-pip');
+  if (!ready) await run('python3', ['-m', 'venv', venv]);
+  const target = ['install', '--no-deps', '--upgrade', '--target', EXTENSIONS];
+  await run(ready ? PYTHON : join(venv, 'bin', 'python'), ['-m', 'pip', ...target, ...PIP_FLAGS, ...EXTENSION_PACKAGES]);
 }
 
 async function goInstall(command) {
