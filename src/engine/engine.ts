@@ -20,7 +20,7 @@ const BUFFER_SHARE = 4;
 
 /** Rejects with storage.unavailable when a connection does not open, otherwise server.internal. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const temporary = await openTemporary(options.tempDirectory);
+  const temporary = await openTemporary(options.tempDirectory, 'engine');
   try {
     const setup = sandboxSetup({ ...options, tempDirectory: temporary.directory });
     const host = await openHost({ setup, threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });

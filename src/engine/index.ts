@@ -6,6 +6,7 @@
 export { createAnalyzer } from './analyzer.ts';
 export { duckdbVersion } from './duckdb-c.ts';
 export { createEngine } from './engine.ts';
+export { openTemporary, type Temporary } from './temporary.ts';
 export { runTrustedScript } from './trusted-script.ts';
 export type {
   Analyzer,

@@ -1,20 +1,20 @@
-/** A directory of its own for what one engine spills: two engines in one directory would write into each other's files. */
+/** A directory of its own for what one engine spills, or one process keeps: two in one directory would write into each other's files. */
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pid } from 'node:process';
 
-/** `engine-<process id>-<random>`. */
-const NAME = /^engine-(\d+)-\w+$/;
+/** `<kind>-<process id>-<random>`. */
+const NAME = /^[a-z]+-(\d+)-\w+$/;
 
 export interface Temporary extends AsyncDisposable {
   readonly directory: string;
 }
 
-/** Below `parent`, which is made; what processes left there that are no more is removed. */
-export async function openTemporary(parent: string): Promise<Temporary> {
+/** Below `parent`, which is made; readable by its owner only. What processes left there that are no more is removed. */
+export async function openTemporary(parent: string, kind: 'engine' | 'results'): Promise<Temporary> {
   await mkdir(parent, { recursive: true });
   for (const name of await readdir(parent)) if (isLeftover(name)) await rm(join(parent, name), { recursive: true, force: true });
-  const directory = await mkdtemp(join(parent, `engine-${pid}-`));
+  const directory = await mkdtemp(join(parent, `${kind}-${pid}-`));
   return { directory, [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) };
 }
 

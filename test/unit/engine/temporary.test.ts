@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
 test('each engine has a directory of its own, gone with it', async () => {
-  const [first, second] = [await openTemporary(join(parent, 'tmp')), await openTemporary(join(parent, 'tmp'))];
+  const [first, second] = [await openTemporary(join(parent, 'tmp'), 'engine'), await openTemporary(join(parent, 'tmp'), 'engine')];
   expect(first.directory).not.toBe(second.directory);
   writeFileSync(join(first.directory, 'spilled'), 'x');
   await first[Symbol.asyncDispose]();
@@ -23,8 +23,8 @@ test('each engine has a directory of its own, gone with it', async () => {
 
 test('what a dead process left is removed; what lives, or is something else, stays', async () => {
   const dead = spawnSync(execPath, ['-p', 'process.pid'], { encoding: 'utf8' }).stdout.trim();
-  const names = [`engine-${dead}-abc123`, `engine-${pid}-abc123`, 'engine-1-abc123', 'other'];
+  const names = [`engine-${dead}-abc123`, `results-${dead}-abc123`, `engine-${pid}-abc123`, 'engine-1-abc123', 'other'];
   for (const name of names) mkdirSync(join(parent, name));
-  await using opened = await openTemporary(parent);
-  expect(readdirSync(parent).sort()).toEqual([...names.slice(1), opened.directory.split('/').at(-1)].sort());
+  await using opened = await openTemporary(parent, 'engine');
+  expect(readdirSync(parent).sort()).toEqual([...names.slice(2), opened.directory.split('/').at(-1)].sort());
 });
