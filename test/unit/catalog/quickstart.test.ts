@@ -60,10 +60,18 @@ test('the demo loads without a problem, and decides as its README says', async (
       });
       return [dataset.name, [decision.rowFilter === null ? 'every row' : describePredicate(decision.rowFilter), ...masks]];
     });
-    return { ...Object.fromEntries(decisions), audit: rights.may('audit') };
+    return { ...Object.fromEntries(decisions), audit: rights.may('audit'), operate: rights.may('operate') };
   };
   const all = ['every row'];
-  expect(await seen('steward')).toEqual({ customers: all, orders: all, flights: all, products: all, customer_orders: all, audit: false });
+  expect(await seen('steward')).toEqual({
+    customers: all,
+    orders: all,
+    flights: all,
+    products: all,
+    customer_orders: all,
+    audit: false,
+    operate: true,
+  });
   const analyst = (region: string): unknown => ({
     customers: [
       `region = '${region}'`,
@@ -78,6 +86,7 @@ test('the demo loads without a problem, and decides as its README says', async (
     products: ['every row', 'cost: hidden'],
     customer_orders: all,
     audit: false,
+    operate: false,
   });
   expect(await seen('analyst_eu')).toEqual(analyst('EU'));
   expect(await seen('analyst_us')).toEqual(analyst('US'));
@@ -88,9 +97,9 @@ test('the demo loads without a problem, and decides as its README says', async (
     products: 'described',
     customer_orders: 'described',
   };
-  expect(await seen('auditor')).toEqual({ ...described, audit: true });
+  expect(await seen('auditor')).toEqual({ ...described, audit: true, operate: false });
   const denied = { customers: 'denied', orders: 'denied', products: 'denied', customer_orders: 'denied' };
-  expect(await seen('guest')).toEqual({ ...denied, flights: all, audit: false });
+  expect(await seen('guest')).toEqual({ ...denied, flights: all, audit: false, operate: false });
 });
 
 test("the demo's passwords are <name>-demo", async () => {

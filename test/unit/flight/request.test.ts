@@ -43,6 +43,10 @@ describe('a statement without a command around it', () => {
     'drop table a',
     'INSERT INTO a VALUES (1)',
     'SHOW TOKENS',
+    'refresh dataset a.b',
+    "REGISTER DATASET a.b FROM lake 'x'",
+    'PIN DATASET a',
+    'UNPIN DATASET a',
   ])('%j', (sql) => {
     expect(command(Buffer.from(sql))).toEqual(statement(sql));
   });

@@ -139,3 +139,34 @@ describe('tables of several principals under one name', () => {
     await expect(plan('SELECT * FROM scratch.plans')).rejects.toMatchObject({ code: 'dataset.unknown' });
   });
 });
+
+describe('statements of whoever operates the server', () => {
+  const REGISTER = "REGISTER DATASET demo.fresh FROM lake 'a/'";
+
+  test.each([REGISTER, 'REFRESH DATASET people', 'PIN DATASET People', 'UNPIN DATASET demo.people'])('%s needs the right', async (sql) => {
+    for (const who of [ana, olga]) await expect(plan(sql, who)).rejects.toMatchObject({ code: 'policy.denied' });
+    expect((await taskOf(sql, boss)).query).toBeNull();
+  });
+
+  test.each(['SHOW WORKERS', 'SHOW CACHE'])('%s is for auditors too', async (sql) => {
+    await expect(plan(sql)).rejects.toMatchObject({ code: 'policy.denied' });
+    for (const who of [boss, olga]) expect((await plan(sql, who)).schema.fields.length).toBeGreaterThan(5);
+  });
+
+  test('name the dataset as it is registered, and audit the statement', async () => {
+    expect((await taskOf('REFRESH DATASET PEOPLE', boss)).command).toEqual({
+      kind: 'refreshDataset',
+      table: { schema: 'demo', name: 'people' },
+    });
+    expect((await plan('PIN DATASET people', boss)).audit).toMatchObject({ statement: 'PIN DATASET people', decisions: [] });
+  });
+
+  test.each(['demo.gone', 'scratch.plans', 'scratch.notes', 'information_schema.tables'])('know no %s', async (name) => {
+    await expect(plan(`PIN DATASET ${name}`, boss)).rejects.toMatchObject({ code: 'dataset.unknown' });
+  });
+
+  test('whether a dataset exists is not told without the right', async () => {
+    const told = await Promise.all(['demo.people', 'demo.gone'].map((name) => plan(`PIN DATASET ${name}`).catch(String)));
+    expect(told[0]).toBe(told[1]);
+  });
+});

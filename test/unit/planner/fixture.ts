@@ -1,4 +1,4 @@
-/** A planner over a snapshot made here: no file of it exists, so every plan proves that none is read (invariant I4). */
+/** A planner over a snapshot made here: no file of it exists, so every plan proves that none is read (invariant I4); files are listed by name only. */
 import { type Analyzer, createAnalyzer } from '#src/engine/index.js';
 import { type Dataset, type MaskRule, PLAIN_FORM, type Principal, type RowFilterRule, type Snapshot } from '#src/model.js';
 import { createPlanner, type Planner, type ResultOptions } from '#src/planner/index.js';
@@ -91,6 +91,7 @@ export const SNAPSHOT: Snapshot = {
     { id: 'a4', role: 'analyst', object: 'demo.ring_a', action: 'select', effect: 'allow' },
     { id: 'a5', role: 'analyst', object: 'scratch.*', action: 'create', effect: 'allow' },
     { id: 'b1', role: 'boss', object: 'demo.*', action: 'select', effect: 'allow' },
+    { id: 'b2', role: 'boss', object: '*', action: 'operate', effect: 'allow' },
     { id: 'o1', role: 'auditor', object: '*', action: 'audit', effect: 'allow' },
     { id: 'o2', role: 'auditor', object: 'demo.people', action: 'describe', effect: 'allow' },
   ],
@@ -129,6 +130,8 @@ export async function createPlannerFixture(): Promise<PlannerFixture> {
       analyzer,
       functions: functionAllowList(await analyzer.functions()),
       limits: DEFAULT_SQL_LIMITS,
+      files: { list: async (_, { source }) => [{ path: 'path' in source ? source.path : '', bytes: 1, version: '1' }] },
+      split: { rowFunctions: new Set(), bytesMin: 0 },
       policy: async () => fixture.policy,
       sealer,
       cluster: 'local',

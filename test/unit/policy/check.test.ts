@@ -21,6 +21,7 @@ p, a, demo.people.ssn, select, deny, g2
 p, a, column-tag:pii, unmask, allow, g3
 p, a, tag:personal, describe, allow, g4
 p, a, *, audit, allow, g5
+p, a, *, operate, allow, g7
 p, b, *.l*g, select, allow, g6
 g, a, b
 g, user:ann, a
@@ -41,8 +42,9 @@ test.each([
     'p, a, people, select, allow, g1',
     'reject grant g1: people is no object; use schema.name, schema.name.column, tag:x, column-tag:x or *',
   ],
-  ['p, a, demo.people, SELECT, allow, g1', 'reject grant g1: unknown action SELECT; use select, unmask, describe, create, audit'],
+  ['p, a, demo.people, SELECT, allow, g1', 'reject grant g1: unknown action SELECT; use select, unmask, describe, create, audit, operate'],
   ['p, a, demo.people, audit, allow, g1', 'reject grant g1: audit is a right on the server; its object is *'],
+  ['p, a, demo.*, operate, deny, g1', 'reject grant g1: operate is a right on the server; its object is *'],
   ['p, a, demo.people.ssn, describe, allow, g1', 'reject grant g1: describe is a right on datasets, not on columns'],
 ])('%s', async (line, expected) => {
   expect(await found(`${line}\ng, user:ann, a`)).toEqual([expected]);

@@ -29,6 +29,28 @@ describe('commands', () => {
     ["create token a expires in '1 Hour';", { kind: 'createToken', name: 'a', ttlMs: 3_600_000 }, null],
     ['DROP TOKEN laptop', { kind: 'dropToken', name: 'laptop' }, null],
     ['show tokens', { kind: 'showTokens' }, null],
+    ['show workers;', { kind: 'showWorkers' }, null],
+    ['SHOW CACHE', { kind: 'showCache' }, null],
+    ['refresh dataset scratch.t', { kind: 'refreshDataset', table: T }, null],
+    ['PIN DATASET lake.scratch."t";', { kind: 'pin', table: T }, null],
+    ['UNPIN DATASET t', { kind: 'unpin', table: { schema: 'demo', name: 't' } }, null],
+    [
+      "REGISTER DATASET scratch.t FROM lake 'events/'",
+      { kind: 'registerDataset', table: T, connection: 'lake', path: 'events/', format: 'parquet', hivePartitioning: false },
+      null,
+    ],
+    [
+      'register dataset "a b".t from "my lake" \'it\'\'s/*.csv\' format CSV hive -- now',
+      {
+        kind: 'registerDataset',
+        table: { schema: 'a b', name: 't' },
+        connection: 'my lake',
+        path: "it's/*.csv",
+        format: 'csv',
+        hivePartitioning: true,
+      },
+      null,
+    ],
   ])('%s', (sql, command, query) => {
     expect(parse(sql)).toEqual({ command, query });
   });
@@ -66,8 +88,33 @@ describe('commands', () => {
     'DROP TOKEN IF EXISTS a',
     'SHOW TOKENS LIKE x',
     'SHOW TABLES',
+    'SHOW CACHE FOR x',
+    'REFRESH t',
+    'PIN t',
+    '"register" DATASET t',
     '"create" TABLE t AS SELECT 1',
   ])('is none, and left to the gate: %s', (sql) => {
     expect(parse(sql)).toBeNull();
+  });
+
+  test.each([
+    'REGISTER DATASET',
+    'REGISTER DATASET t',
+    "REGISTER DATASET t FROM 'events/'",
+    'REGISTER DATASET t FROM lake events',
+    "REGISTER DATASET t FROM lake E'events/'",
+    'REGISTER DATASET t FROM lake $$events$$',
+    "REGISTER DATASET t FROM lake 'a' FORMAT orc",
+    "REGISTER DATASET t FROM lake 'a' FORMAT",
+    "REGISTER DATASET t FROM lake 'a' HIVE FORMAT csv",
+    "REGISTER DATASET t FROM lake 'a', 'b'",
+    "REGISTER DATASET t FROM lake 'a'; SELECT 1",
+    "REGISTER DATASET other.scratch.t FROM lake 'a'",
+    'REFRESH DATASET',
+    'REFRESH DATASET a, b',
+    "PIN DATASET 'f.parquet'",
+    'UNPIN DATASET t; SELECT 1',
+  ])('half of one says how to write it: %s', (sql) => {
+    expect(() => parse(sql)).toThrow(expect.objectContaining({ code: 'sql.syntax', message: expect.stringContaining('write ') }));
   });
 });

@@ -10,6 +10,15 @@ const cases: readonly (readonly [Command, boolean, readonly string[]])[] = [
   [{ kind: 'dropToken', name: 'x' }, false, ['count']],
   [{ kind: 'showTokens' }, true, ['name', 'created', 'expires', 'used']],
   [{ kind: 'createToken', name: 'x', ttlMs: null }, true, ['name', 'token', 'expires']],
+  [{ kind: 'pin', table }, false, ['count']],
+  [{ kind: 'refreshDataset', table }, true, ['dataset', 'files', 'added', 'changed', 'removed', 'bytes', 'rows', 'note']],
+  [
+    { kind: 'registerDataset', table, connection: 'lake', path: 'a', format: 'csv', hivePartitioning: true },
+    true,
+    ['dataset', 'files', 'added', 'changed', 'removed', 'bytes', 'rows', 'note'],
+  ],
+  [{ kind: 'showWorkers' }, true, ['location', 'cluster', 'zone', 'version', 'capacity', 'running', 'heartbeat_at', 'alive']],
+  [{ kind: 'showCache' }, true, ['worker', 'kind', 'object', 'bytes', 'rows', 'hits', 'last_used_at', 'pinned']],
 ];
 
 test.each(cases)('%o', (command, hasRows, names) => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Command, QueryTask } from '#src/model.js';
-import { type CommandResult, createCommandRunner } from '#src/worker/index.js';
+import { type CommandResult, createCommandRunner, type StewardPorts } from '#src/worker/index.js';
 import { ADA, EVE, QUERY } from './fixture.ts';
 import { openWorld, type ScratchWorld } from './scratch-fixture.ts';
 
@@ -17,6 +17,8 @@ afterEach(async () => {
 });
 
 const T = { schema: 'scratch', name: 't' };
+const refuse = async (): Promise<never> => expect.fail('nobody asked for it');
+const NO_STEWARD: StewardPorts = { register: refuse, refresh: refuse, pin: refuse, workers: refuse, cache: refuse };
 const query = (...statements: string[]): QueryTask => ({ ...QUERY, statements });
 const create = (ifExists: 'fail' | 'replace' | 'keep' = 'fail'): Command => ({ kind: 'createTable', table: T, ifExists });
 const insert = (...columns: string[]): Command => ({ kind: 'insert', table: T, columns });
@@ -28,7 +30,12 @@ function run(
   principal = ADA,
   signal = new AbortController().signal,
 ): Promise<CommandResult> {
-  const runner = createCommandRunner({ ...world.ports, runTokenCommand: async ({ kind }) => ({ rows: [{ name: kind }] }) });
+  const runner = createCommandRunner({
+    ...world.ports,
+    scans: { verify: async () => {} },
+    steward: NO_STEWARD,
+    runTokenCommand: async ({ kind }) => ({ rows: [{ name: kind }] }),
+  });
   return runner({ command, query: task, principal, policy: world.inForce(), signal });
 }
 
