@@ -1,12 +1,14 @@
 /** The worker's instance: files of its connections only, everything else closed, settings locked. */
 import { sep } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, SluiceError } from '../errors.ts';
 import { type Connection, PLAIN_FORM } from '../model.ts';
 import { createBufferBudget } from './buffer-budget.ts';
 import { bodyCodec } from './compression.ts';
 import { connect } from './database.ts';
 import { ownStatementError, runtimeError } from './failures.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
+import { objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
+import { fileCacheBytes, keepTable } from './kept-tables.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 import { createSlotPool } from './slots.ts';
 import { openStream } from './stream.ts';
@@ -22,8 +24,9 @@ const BUFFER_SHARE = 4;
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const temporary = await openTemporary(options.tempDirectory, 'engine');
   try {
+    const objects = await objectStoreSetup(options.connections, options.extensions);
     const setup = sandboxSetup({ ...options, tempDirectory: temporary.directory });
-    const host = await openHost({ setup, threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });
+    const host = await openHost({ setup: [...objects, ...setup], threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });
     return new LockedEngine(host, options, temporary);
   } catch (error) {
     await temporary[Symbol.asyncDispose]();
@@ -88,21 +91,28 @@ class LockedEngine implements Engine {
     });
     const setup = [useCatalog(catalog), ...this.#session];
     const ended = AbortSignal.any([signal, this.#closing.signal]);
-    const copying = this.#host.runLong(ended, (connection) => ({ kind: 'copy', connection, setup, ...job }));
-    const settled = copying.then(
+    try {
+      return await this.#ending(this.#host.runLong<'copy'>(ended, (connection) => ({ kind: 'copy', connection, setup, ...job })));
+    } catch (error) {
+      throw runtimeError(error);
+    } finally {
+      held.release();
+    }
+  };
+
+  /** The engine closes after it. */
+  async #ending<T>(work: Promise<T>): Promise<T> {
+    const settled = work.then(
       () => {},
       () => {},
     );
     this.#streams.add(settled);
     try {
-      return await copying;
-    } catch (error) {
-      throw runtimeError(error);
+      return await work;
     } finally {
       this.#streams.delete(settled);
-      held.release();
     }
-  };
+  }
 
   readonly columns: Engine['columns'] = async (relation) => {
     try {
@@ -119,6 +129,20 @@ class LockedEngine implements Engine {
       return rows.map(([file]) => file ?? '');
     } catch (error) {
       throw ownStatementError(error);
+    }
+  };
+
+  readonly keep: Engine['keep'] = (name, select, signal) =>
+    this.#ending(keepTable(this.#host, name, select, AbortSignal.any([signal, this.#closing.signal])));
+
+  readonly fileCache: Engine['fileCache'] = () => fileCacheBytes(this.#host);
+
+  readonly authorize: Engine['authorize'] = async (connection, credentials) => {
+    try {
+      await this.#host.query([secretStatement(connection, credentials)], null);
+    } catch {
+      // Whatever DuckDB says may repeat the statement.
+      throw new SluiceError('server.internal', 'internal error', new Error(`the engine takes no credentials for ${connection.name}`));
     }
   };
 
@@ -148,16 +172,28 @@ class LockedEngine implements Engine {
 }
 
 function sandboxSetup(options: EngineOptions): string[] {
-  const directories = options.connections.flatMap((connection) => (connection.kind === 'local' ? [withSlash(connection.directory)] : []));
+  const local = options.connections.flatMap((connection) => (connection.kind === 'local' ? [withSlash(connection.directory)] : []));
+  const directories = [...local, ...objectPlaces(options.connections)];
   return [
     `SET memory_limit = '${options.memoryLimitBytes}B'`,
     `SET threads = ${options.threads}`,
     `SET temp_directory = ${quoteText(options.tempDirectory)}`,
     `SET max_temp_directory_size = '${options.tempLimitBytes}B'`,
+    ...FILE_CACHES,
     ...options.connections.flatMap(attach),
     `SET allowed_directories = [${directories.map(quoteText).join(', ')}]`,
   ];
 }
+
+/**
+ * Byte ranges and Parquet footers stay in the buffer pool, which evicts them when a query needs the memory. Each opening of a file asks for
+ * its ETag, or time of change, first: a replaced object is never read from the cache.
+ */
+const FILE_CACHES: readonly string[] = [
+  'SET enable_external_file_cache = true',
+  "SET validate_external_file_cache = 'VALIDATE_ALL'",
+  'SET parquet_metadata_cache = true',
+];
 
 function attach(connection: Connection): string[] {
   if (connection.kind !== 'duckdb') return [];

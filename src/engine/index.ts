@@ -16,7 +16,9 @@ export type {
   Engine,
   EngineOptions,
   EngineStats,
+  FileCacheBytes,
   FunctionInfo,
+  KeptTable,
   ParameterInfo,
   StoredColumn,
 } from './types.ts';

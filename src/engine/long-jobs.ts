@@ -5,10 +5,11 @@ import { type Address, api, destroy } from './duckdb-c.ts';
 import type { Job, JobResults } from './jobs.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
-type LongJob = Extract<Job, { kind: 'copy' }>;
+type LongKind = 'copy' | 'query';
+type MakeJob<K extends LongKind> = (connection: Address) => Extract<Job, { kind: K }>;
 
 /** Rejects with JobError or request.cancelled; `make` gets a connection of the job's own. */
-export type RunLong = (signal: AbortSignal, make: (connection: Address) => LongJob) => Promise<JobResults['copy']>;
+export type RunLong = <K extends LongKind>(signal: AbortSignal, make: MakeJob<K>) => Promise<JobResults[K]>;
 
 /** DuckDB forgets an interrupt that comes before the statement has started: repeat until the job is back. */
 const INTERRUPT_MS = 20;
@@ -38,26 +39,26 @@ export function createLongJobs(threads: ThreadPool, database: Address, limit: nu
   };
 }
 
-async function run(
+async function run<K extends LongKind>(
   threads: ThreadPool,
   database: Address,
   signal: AbortSignal,
-  make: (connection: Address) => LongJob,
-): Promise<JobResults['copy']> {
+  make: MakeJob<K>,
+): Promise<JobResults[K]> {
   let connection: Address = 0;
   let interrupting: NodeJS.Timeout | undefined;
   const cancelled = (): SluiceError => new SluiceError('request.cancelled', 'the request was cancelled', signal.reason);
   const interrupt = (): void => {
     interrupting = setInterval(() => connection !== 0 && api.interrupt(connection), INTERRUPT_MS);
   };
-  const start = (): LongJob => {
+  const start = (): Extract<Job, { kind: K }> => {
     if (signal.aborted) throw cancelled();
     connection = connect(database);
     return make(connection);
   };
   signal.addEventListener('abort', interrupt, { once: true });
   try {
-    return await threads.run<'copy'>(start, { overdue: { ms: LONG_MS, notify: () => {} } });
+    return await threads.run<K>(start, { overdue: { ms: LONG_MS, notify: () => {} } });
   } catch (error) {
     throw signal.aborted ? cancelled() : error;
   } finally {

@@ -1,6 +1,6 @@
 /** The faces of the engine: plain values in and out, no native handle. */
 import type { Schema } from 'apache-arrow';
-import type { BatchSource, Connection, PlanCatalog, WireForm } from '../model.ts';
+import type { BatchSource, Connection, PlanCatalog, S3Connection, S3Credentials, WireForm } from '../model.ts';
 
 export interface FunctionInfo {
   readonly name: string;
@@ -66,6 +66,8 @@ export interface EngineOptions {
   readonly streamingBufferBytes: number;
   /** `SET VARIABLE` on every connection. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Directory with DuckDB's extensions, which S3 needs; null = DuckDB gets them from its own place. */
+  readonly extensions: string | null;
 }
 
 export interface EngineStats {
@@ -101,6 +103,24 @@ export interface CopyJob {
   readonly path: string;
 }
 
+/** Rows that the engine holds in memory, compressed. */
+export interface KeptTable {
+  /** Quoted and fully qualified: what trusted text reads. */
+  readonly relation: string;
+  readonly rows: number;
+  readonly bytes: number;
+  /** When no query reads it any more. */
+  drop(): Promise<void>;
+}
+
+/** What DuckDB itself keeps of files, in bytes within its memory limit. */
+export interface FileCacheBytes {
+  /** Byte ranges. */
+  readonly ranges: number;
+  /** Parquet footers. */
+  readonly footers: number;
+}
+
 /** The worker's instance: sandboxed to its connections, locked. */
 export interface Engine extends AsyncDisposable {
   /**
@@ -118,5 +138,13 @@ export interface Engine extends AsyncDisposable {
   columns(relation: string): Promise<readonly ColumnInfo[]>;
   /** The files that a trusted path or pattern means, in the order they are read in; at most `max`. Rejects with storage.unavailable. */
   files(pattern: string, max: number): Promise<readonly string[]>;
+  /**
+   * Takes the rows of a trusted SELECT into a database of its own, of that name, which no statement of a user resolves to. One at a time.
+   * Rejects with storage.unavailable, limit.memory, request.cancelled.
+   */
+  keep(name: string, select: string, signal: AbortSignal): Promise<KeptTable>;
+  fileCache(): Promise<FileCacheBytes>;
+  /** Reads an S3 connection with these from now on; running queries keep theirs. In memory only. */
+  authorize(connection: S3Connection, credentials: S3Credentials): Promise<void>;
   stats(): EngineStats;
 }
