@@ -168,6 +168,17 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'server.internal': { status: 'INTERNAL', log: 'error', doc: 'A fault of Sluice. The log has the details under the request id.' },
 };
 
+/** What a client is told of a storage service: what to do, and no bucket, key or credential. */
+export const STORAGE_FAULTS = {
+  gone: 'the data could not be read from its storage: it changed or was removed; run the query again',
+  refused: 'the data could not be read: its storage refuses the credentials it was asked with; try again, or ask a steward to renew them',
+  busy: 'the storage of the data is too busy; try again in a moment',
+  silent: 'the data could not be read: its storage does not answer; try again',
+  other: 'the data could not be read from its storage',
+} as const;
+
+export type StorageFault = keyof typeof STORAGE_FAULTS;
+
 /** The one error class. `message` goes to the client as it is. */
 export class SluiceError extends Error {
   readonly code: ErrorCode;

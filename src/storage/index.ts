@@ -1,2 +1,6 @@
-/** Facts about the objects under a connection: how long each is, and whether it is still the same. Reads no content. Sizes are bytes. */
-export { createStorage, type Storage } from './storage.ts';
+/**
+ * Facts about the files and objects under a connection: which there are, how long each is, whether it is still the same; and the
+ * credentials that open them. Reads no content. Owns the AWS SDK. Sizes are bytes. Errors: storage.unavailable.
+ */
+export { createStorage } from './storage.ts';
+export type { CredentialEvent, ListOptions, Storage, StorageOptions } from './types.ts';

@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { fail } from '../errors.ts';
 
-export type SealPurpose = 'ticket' | 'prepared' | 'session' | 'options' | 'poll';
+export type SealPurpose = 'ticket' | 'prepared' | 'session' | 'options' | 'poll' | 'secret';
 
 export interface SealKey {
   readonly id: string;

@@ -18,6 +18,7 @@ export function startEngine(options: Partial<EngineOptions> = {}): Promise<Engin
     streamWindow: 4,
     streamingBufferBytes: 16 * 1024 * 1024,
     variables: {},
+    extensions: null,
     ...options,
   });
 }

@@ -1,0 +1,69 @@
+/** S3 for an engine: the httpfs extension, the places it may read, and the secrets it reads them with. Secrets stay in memory. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail } from '../errors.ts';
+import type { Connection, S3Connection, S3Credentials } from '../model.ts';
+import { quoteIdentifier, quoteText } from './quoting.ts';
+
+/** Seconds without an answer. */
+const TIMEOUT_S = 30;
+const RETRIES = 3;
+/** Grows threefold with each retry. */
+const RETRY_WAIT_MS = 100;
+
+/** Statements before the lock. Rejects with config.invalid when the extension is not in its directory. */
+export async function objectStoreSetup(connections: readonly Connection[], extensions: string | null): Promise<readonly string[]> {
+  if (!connections.some(isS3)) return [];
+  return [
+    ...(extensions === null ? ['INSTALL httpfs', 'LOAD httpfs'] : [`LOAD ${quoteText(await extensionFile(extensions))}`]),
+    `SET GLOBAL http_timeout = ${TIMEOUT_S}`,
+    `SET GLOBAL http_retries = ${RETRIES}`,
+    `SET GLOBAL http_retry_wait_ms = ${RETRY_WAIT_MS}`,
+    'SET GLOBAL http_retry_backoff = 3',
+    'SET GLOBAL http_keep_alive = true',
+    // Object names are names: no pattern, and no parameter that could send requests elsewhere.
+    'SET GLOBAL s3_url_compatibility_mode = true',
+  ];
+}
+
+async function extensionFile(directory: string): Promise<string> {
+  const file = join(directory, 'httpfs.duckdb_extension');
+  await access(file, constants.R_OK).catch((error: unknown) => fail('config.invalid', `${HOW_TO_GET}: there is no ${file}`, error));
+  return file;
+}
+
+const HOW_TO_GET =
+  'connections of kind s3 need the DuckDB extension httpfs in the directory that SLUICE_EXTENSIONS names; the PyPI package duckdb-extension-httpfs==1.5.5 holds it';
+
+/** What the sandbox may open of S3. */
+export function objectPlaces(connections: readonly Connection[]): readonly string[] {
+  return connections.filter(isS3).map(placeOf);
+}
+
+function isS3(connection: Connection): connection is S3Connection {
+  return connection.kind === 's3';
+}
+
+/** Ends with `/`: without it a sibling with the same beginning would be meant too. */
+function placeOf({ bucket, prefix }: S3Connection): string {
+  return `s3://${bucket}/${prefix}`;
+}
+
+/** Replaces what the connection was read with so far. The text holds the secret: it must not come into an error. */
+export function secretStatement(connection: S3Connection, credentials: S3Credentials): string {
+  const { accessKeyId, secretAccessKey, sessionToken, region } = credentials;
+  const endpoint = connection.endpoint === null ? null : new URL(connection.endpoint);
+  const options = [
+    'TYPE s3',
+    'PROVIDER config',
+    `SCOPE ${quoteText(placeOf(connection))}`,
+    `REGION ${quoteText(region)}`,
+    `KEY_ID ${quoteText(accessKeyId)}`,
+    `SECRET ${quoteText(secretAccessKey)}`,
+    ...(sessionToken === undefined ? [] : [`SESSION_TOKEN ${quoteText(sessionToken)}`]),
+    `URL_STYLE ${quoteText(connection.pathStyle ? 'path' : 'vhost')}`,
+    ...(endpoint === null ? [] : [`ENDPOINT ${quoteText(endpoint.host)}`, `USE_SSL ${endpoint.protocol === 'https:'}`]),
+  ];
+  return `CREATE OR REPLACE SECRET ${quoteIdentifier(`s3_${connection.name}`)} (${options.join(', ')})`;
+}
