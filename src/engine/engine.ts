@@ -6,9 +6,10 @@ import { createBufferBudget } from './buffer-budget.ts';
 import { bodyCodec } from './compression.ts';
 import { connect } from './database.ts';
 import { ownStatementError, runtimeError } from './failures.ts';
+import { createSchemaCache, readStatistics, type SchemaCache } from './file-statistics.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
-import { objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
 import { fileCacheBytes, keepTable } from './kept-tables.ts';
+import { objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 import { createSlotPool } from './slots.ts';
 import { openStream } from './stream.ts';
@@ -26,7 +27,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   try {
     const objects = await objectStoreSetup(options.connections, options.extensions);
     const setup = sandboxSetup({ ...options, tempDirectory: temporary.directory });
-    const host = await openHost({ setup: [...objects, ...setup], threads: options.engineThreads, catalogLimit: CATALOGS, deadlineMs: null });
+    const host = await openHost({
+      setup: [...objects, ...setup],
+      threads: options.engineThreads,
+      catalogLimit: CATALOGS,
+      deadlineMs: null,
+    });
     return new LockedEngine(host, options, temporary);
   } catch (error) {
     await temporary[Symbol.asyncDispose]();
@@ -43,6 +49,7 @@ class LockedEngine implements Engine {
   readonly #closing = new AbortController();
   readonly #streams = new Set<Promise<void>>();
   readonly #temporary: Temporary;
+  readonly #schemas: SchemaCache = createSchemaCache();
   #connections = 0;
 
   constructor(host: Host, options: EngineOptions, temporary: Temporary) {
@@ -143,6 +150,14 @@ class LockedEngine implements Engine {
     } catch {
       // Whatever DuckDB says may repeat the statement.
       throw new SluiceError('server.internal', 'internal error', new Error(`the engine takes no credentials for ${connection.name}`));
+    }
+  };
+
+  readonly fileStatistics: Engine['fileStatistics'] = async (paths) => {
+    try {
+      return await readStatistics(paths, this.#schemas, { query: (sql) => this.#host.query([], sql), columns: this.columns });
+    } catch (error) {
+      throw ownStatementError(error);
     }
   };
 

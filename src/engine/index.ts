@@ -17,8 +17,10 @@ export type {
   EngineOptions,
   EngineStats,
   FileCacheBytes,
+  FileStatistics,
   FunctionInfo,
   KeptTable,
   ParameterInfo,
+  RowGroupStatistics,
   StoredColumn,
 } from './types.ts';

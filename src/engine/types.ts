@@ -94,6 +94,22 @@ export interface StoredColumn {
   readonly from: number | null;
 }
 
+/** What a Parquet file's footer says. */
+export interface FileStatistics {
+  readonly path: string;
+  /** The same value for all files of the same schema. */
+  readonly columns: readonly ColumnInfo[];
+  readonly rowGroups: readonly RowGroupStatistics[];
+}
+
+export interface RowGroupStatistics {
+  readonly rows: number;
+  /** As stored. */
+  readonly bytes: number;
+  /** By column: bounds as DuckDB writes the value; null = not known, or of a type whose order is in doubt. */
+  readonly ranges: readonly ({ readonly min: string | null; readonly max: string | null; readonly hasNull: boolean } | null)[];
+}
+
 export interface CopyJob {
   /** SELECTs of the same width; their rows follow each other. */
   readonly statements: readonly string[];
@@ -146,5 +162,7 @@ export interface Engine extends AsyncDisposable {
   fileCache(): Promise<FileCacheBytes>;
   /** Reads an S3 connection with these from now on; running queries keep theirs. In memory only. */
   authorize(connection: S3Connection, credentials: S3Credentials): Promise<void>;
+  /** Footers of Parquet files by their own names, in this order; a few hundred at a time. Rejects with storage.unavailable. */
+  fileStatistics(paths: readonly string[]): Promise<readonly FileStatistics[]>;
   stats(): EngineStats;
 }
