@@ -6,12 +6,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { hashPassword } from './auth/index.ts';
+import { openKeysIfThere } from './cluster-keys.ts';
 import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig } from './config.ts';
 import { generateDocumentation } from './documentation.ts';
 import { SluiceError } from './errors.ts';
 import { createLogger } from './log.ts';
 import { openMetadata } from './metadata.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
+import { runSecretCommand, SECRET_USAGE } from './secret-cli.ts';
 import { type SluiceServer, startServer } from './server.ts';
 import { bracketed } from './setting-values.ts';
 import { SETTINGS } from './settings.ts';
@@ -25,6 +27,7 @@ const USAGE = `sluice ${VERSION}
   sluice hash-password              read a password from stdin, print its scrypt hash for users.yaml
 ${POLICY_USAGE}
 ${TOKEN_USAGE}
+${SECRET_USAGE}
   sluice docs                       regenerate docs/configuration.md and docs/errors.md
 
 Flags (or the environment variable; see docs/configuration.md):
@@ -48,6 +51,8 @@ async function run(args: readonly string[]): Promise<number> {
       return runPolicyCommand(rest, { logger: createLogger('warn'), progress: say, onProblems: reportProblems }, say);
     case 'token':
       return runTokenCommand(rest, { logger: createLogger('warn'), onProblems: reportProblems }, say);
+    case 'secret':
+      return runSecretCommand(rest, say);
     case 'docs':
       return writeDocumentation();
     case '-h':
@@ -116,9 +121,12 @@ async function check(args: readonly string[]): Promise<number> {
   const flags = directory === undefined ? args : args.slice(1);
   const state = await mkdtemp(join(tmpdir(), 'sluice-check-'));
   try {
-    const config = readConfig([...flags, ...(directory === undefined ? [] : ['--policies', directory]), '--state-dir', state]);
+    const given = [...flags, ...(directory === undefined ? [] : ['--policies', directory])];
+    const config = readConfig([...given, '--state-dir', state]);
+    // Sealed secrets open with the key of the server whose set it is.
+    const keys = await openKeysIfThere(readConfig(given));
     const problems: string[] = [];
-    await using metadata = await openMetadata(config, '', {
+    await using metadata = await openMetadata(config, keys, {
       logger: createLogger(config.logLevel),
       progress: say,
       onProblems: (found) => problems.push(...found),

@@ -1,6 +1,7 @@
 /** `sluice token create | list | revoke`: personal access tokens of any user, for whoever may write the state directory. */
 import type { Tokens } from './auth/index.ts';
 import { openSharedDocument, PostgresSession, type SharedDocument } from './catalog/index.ts';
+import { openKeysIfThere } from './cluster-keys.ts';
 import { type Config, readConfig } from './config.ts';
 import { fail } from './errors.ts';
 import { openTokens } from './identity.ts';
@@ -48,7 +49,7 @@ async function openStore(config: Config, options: MetadataOptions): Promise<Asyn
 }
 
 async function checkUser(config: Config, options: MetadataOptions, user: string): Promise<void> {
-  await using metadata = await openMetadata(config, '', options);
+  await using metadata = await openMetadata(config, await openKeysIfThere(config), options);
   const known = metadata.current().snapshot.users.some(({ name }) => name === user);
   if (!known) fail('token.invalid', `there is no user ${user} in users.yaml`);
 }

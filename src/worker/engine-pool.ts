@@ -12,13 +12,18 @@ export interface EnginePool extends AsyncDisposable {
   stats(): readonly EngineStats[];
 }
 
+/** What goes with an engine from its start to its end. */
+export type Accompany = (engine: Engine, connections: readonly Connection[]) => Promise<AsyncDisposable>;
+
 interface Slot {
   readonly engine: Promise<Engine>;
+  /** Ends before the engine. */
+  companion: AsyncDisposable | null;
   started: Engine | null;
   leases: number;
 }
 
-export function createEnginePool(start: (connections: readonly Connection[]) => Promise<Engine>): EnginePool {
+export function createEnginePool(start: (connections: readonly Connection[]) => Promise<Engine>, accompany?: Accompany): EnginePool {
   const slots = new Map<string, Slot>();
   let kept: string | null = null;
   const closeIdle = (): void => {
@@ -28,10 +33,19 @@ export function createEnginePool(start: (connections: readonly Connection[]) => 
       void dispose(slot);
     }
   };
+  const open = (connections: readonly Connection[]): Slot => {
+    const begin = async (): Promise<Engine> => {
+      const engine = await start(connections);
+      slot.companion = (await accompany?.(engine, connections)) ?? null;
+      return engine;
+    };
+    const slot: Slot = { engine: Promise.resolve().then(begin), companion: null, started: null, leases: 0 };
+    return slot;
+  };
   return {
     lease: async (connections) => {
       const key = JSON.stringify(connections);
-      const slot = slots.get(key) ?? { engine: start(connections), started: null, leases: 0 };
+      const slot = slots.get(key) ?? open(connections);
       slots.set(key, slot);
       slot.leases++;
       let released = false;
@@ -64,5 +78,6 @@ export function createEnginePool(start: (connections: readonly Connection[]) => 
 
 async function dispose(slot: Slot): Promise<void> {
   const engine = await slot.engine.catch(() => null);
+  await slot.companion?.[Symbol.asyncDispose]();
   await engine?.[Symbol.asyncDispose]();
 }
