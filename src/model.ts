@@ -84,6 +84,8 @@ export interface S3Credentials {
   readonly sessionToken?: string;
   /** null = they do not expire. */
   readonly expiresAtMs: number | null;
+  /** What requests are signed for: the connection's, or what the AWS SDK found. */
+  readonly region: string;
 }
 
 /** Referential facts that a steward declares; the engine does not check them. */
@@ -264,6 +266,8 @@ export interface ScanPart {
   readonly files: readonly StoredFile[];
   /** Columns of the scan that these files have not: NULL in each row. */
   readonly missing: readonly string[];
+  /** Some of the files of a listing: nobody looked whether their types are the same. */
+  readonly mixed?: boolean;
   /** Rows [from, to) of the only file; left out = all of it. */
   readonly rows?: readonly [from: number, to: number];
 }
@@ -292,6 +296,8 @@ export interface StoredFile {
 export interface FileIndex {
   /** Dataset id. */
   readonly dataset: string;
+  /** Hash of where the files were looked for (`sourceHash`): the index of another place counts as none. */
+  readonly source: string;
   /** SHA-256 over the content, hex. */
   readonly version: string;
   readonly indexedAtMs: number;
@@ -336,8 +342,6 @@ export interface QueryTask {
   readonly form: WireForm;
   /** IPC Schema message that the client was promised; empty = the engine's own. */
   readonly schema: Uint8Array;
-  /** What a share of a dataset reads, which must still be there unchanged; none when the whole dataset is read. */
-  readonly files?: readonly StoredFile[];
   /** The same rows come again as long as policy, files and this task are the same: no clock, no chance, no session in it. */
   readonly repeatable?: boolean;
 }

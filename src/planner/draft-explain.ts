@@ -1,13 +1,14 @@
 /** `EXPLAIN POLICY` as a finished result. */
 import { tableToIPC } from 'apache-arrow';
-import { fail } from '../errors.ts';
+import { fail, toSluiceError } from '../errors.ts';
 import type { Principal, Snapshot } from '../model.ts';
 import { inlineFingerprint } from '../wire/index.ts';
-import { bindStatement } from './bind.ts';
+import { type Bound, bindStatement } from './bind.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
 import { templateCheck } from './draft-query.ts';
 import { explainTable } from './explain.ts';
-import { splitStatement } from './split.ts';
+import { withFiles, withoutFiles } from './files.ts';
+import { type Split, splitStatement } from './split.ts';
 
 export async function draftExplain(
   request: DraftRequest,
@@ -23,13 +24,24 @@ export async function draftExplain(
   const context = contextOf({ ...request, principal }, options);
   const same = await templateCheck(explain.query, context);
   const bound = same(await bindStatement(explain.query.texts[0], subject, context, audits));
-  const split = await splitStatement(bound, snapshot, request.options.endpointsMax, options.files);
+  const split = await explainSplit(bound, snapshot, request.options.endpointsMax, options);
   const table = explainTable(bound, snapshot, subject, audits ? 'auditor' : 'self', split);
   return {
     schema: table.schema,
     task: { kind: 'inline', ipc: tableToIPC(table, 'stream') },
     audit: auditOf(statement, snapshot, inlineFingerprint(rights.fingerprint([]), snapshot.contentHash), bound.entries),
   };
+}
+
+/** Storage out of reach is part of the explanation. */
+async function explainSplit(bound: Bound, { connections }: Snapshot, endpointsMax: number, options: DraftOptions): Promise<Split> {
+  if (options.files === null) return splitStatement({ ...bound, entries: withoutFiles(bound.entries) }, endpointsMax, options.split);
+  try {
+    const entries = await withFiles(bound.entries, connections, options.files);
+    return splitStatement({ ...bound, entries }, endpointsMax, options.split);
+  } catch (error) {
+    return { shares: null, reason: `not possible at present: ${toSluiceError(error).message}` };
+  }
 }
 
 function principalOf(name: string, snapshot: Snapshot): Principal {

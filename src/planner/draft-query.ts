@@ -8,6 +8,7 @@ import { schemaMessage } from '../wire/index.ts';
 import { type BindContext, type Bound, bindStatement } from './bind.ts';
 import { describedSchema } from './columns.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
+import { withFiles, withoutFiles } from './files.ts';
 import { isSystem, sessionMacros, withSystemRows } from './information-schema.ts';
 import { splitStatement } from './split.ts';
 
@@ -39,14 +40,14 @@ async function planShares(
   options: DraftOptions,
 ): Promise<readonly QueryTask[] | null> {
   const { snapshot } = request.policy;
-  const { shares } = await splitStatement(bound, snapshot, request.options.endpointsMax, options.files);
-  if (shares === null) return null;
+  const { shares } = splitStatement(bound, request.options.endpointsMax, options.split);
+  if (shares === null || options.files === null) return null;
   const { defaultSchema } = task.catalog;
   return Promise.all(
-    shares.map(async (files) => {
-      const entries = bound.entries.map((entry) => ({ ...entry, files: files.map(({ path }) => path) }));
+    shares.map(async (parts) => {
+      const entries = bound.entries.map((entry) => ({ ...entry, parts }));
       const catalog = buildPlanCatalog({ defaultSchema, entries, data: 'rows' });
-      return { ...task, catalog, files, statements: [await governedText(text, bound, catalog.name, snapshot, options.analyzer)] };
+      return { ...task, catalog, statements: [await governedText(text, bound, catalog.name, snapshot, options.analyzer)] };
     }),
   );
 }
@@ -57,14 +58,16 @@ export async function planQuery(request: DraftRequest, query: Query, options: Dr
   const { form } = request.options;
   const context = contextOf(request, options);
   const [first, ...more] = await bindAll(request, query, context);
-  const entries = await withRows(withAllBarriers(first, more), request, options);
-  const [empty, rows] = catalogsOf(first, entries, context);
+  const shapes = await withRows(withAllBarriers(first, more), request, options);
+  const empty = catalogOf('empty', first, shapes, context);
   const textFor = (catalog: PlanCatalog, bound: Bound, sql: string): Promise<string> =>
     governedText(sql, bound, catalog.name, snapshot, options.analyzer);
   const description = await options.analyzer.describe(empty, await textFor(empty, first, query.texts[0]), form);
   if (description.parameterCount > 0) fail('sql.refused', 'this way of writing a parameter is not supported: write ? or $1');
   const schema = describedSchema(description, first, snapshot, request.rights);
-  const datasets = entries.map(({ dataset }) => dataset.id);
+  const datasets = shapes.map(({ dataset }) => dataset.id);
+  const entries = options.files === null ? withoutFiles(shapes) : await withFiles(shapes, snapshot.connections, options.files);
+  const rows = catalogOf('rows', first, entries, context);
   const statements: string[] = [];
   for (const [i, bound] of [first, ...more].entries()) statements.push(await textFor(rows, bound, query.texts[i] ?? ''));
   return {
@@ -117,14 +120,15 @@ async function withRows(entries: readonly PlanEntry[], request: DraftRequest, op
   return entries.map((entry) => withSystemRows(entry, visible));
 }
 
-export function catalogsOf(
+/** `empty` is for binding. */
+export function catalogOf(
+  data: 'rows' | 'empty',
   { gated }: Pick<Bound, 'gated'>,
   entries: readonly PlanEntry[],
   { defaultSchema, snapshot, subject }: BindContext,
-): readonly [PlanCatalog, PlanCatalog] {
+): PlanCatalog {
   const macros = sessionMacros(gated.functions, { catalogName: snapshot.catalogName, subject: subject ?? '' });
-  const build = (data: 'rows' | 'empty'): PlanCatalog => buildPlanCatalog({ defaultSchema, entries, data, macros });
-  return [build('empty'), build('rows')];
+  return buildPlanCatalog({ defaultSchema, entries, data, macros });
 }
 
 /** The user's own text; only the catalog part of qualified names changes, and a second parse proves it. */

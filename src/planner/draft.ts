@@ -8,7 +8,8 @@ import type { Principal, QueryTask, Snapshot, Task } from '../model.ts';
 import type { Policy, PrincipalPolicy } from '../policy/index.ts';
 import type { PlanEntry, SqlLimits } from '../sql/index.ts';
 import { type BindContext, isConditional } from './bind.ts';
-import type { SourceFiles } from './split.ts';
+import type { SourceFiles } from './files.ts';
+import type { SplitRules } from './split.ts';
 import type { PlanAudit, ResultOptions, VisibleCatalog } from './types.ts';
 
 export interface DraftOptions {
@@ -16,8 +17,9 @@ export interface DraftOptions {
   /** Lower-case names that a statement may call. */
   readonly functions: ReadonlySet<string>;
   readonly limits: SqlLimits;
-  /** Without it every statement is one task. */
-  readonly files?: SourceFiles;
+  /** null: a draft for its schema, not to be run. */
+  readonly files: SourceFiles | null;
+  readonly split: SplitRules;
   readonly visible: (policy: Policy, principal: Principal) => Promise<VisibleCatalog>;
 }
 

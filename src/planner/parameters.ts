@@ -17,7 +17,7 @@ import {
 import { bindStatement } from './bind.ts';
 import { contextOf, type DraftOptions, type DraftRequest } from './draft.ts';
 import { ownTable, targetColumns } from './draft-command.ts';
-import { catalogsOf } from './draft-query.ts';
+import { catalogOf } from './draft-query.ts';
 import { statementOf } from './draft-statement.ts';
 import type { Statement } from './statement.ts';
 
@@ -44,7 +44,7 @@ export async function parameterTypes(request: DraftRequest, parameters: Paramete
   // Another principal's view of the statement is not searched for types.
   if (statement.kind === 'explain' && statement.user !== null) return parameters.names.map(() => UNKNOWN);
   const bound = await bindStatement(nulls, request.rights, context);
-  const [empty] = catalogsOf(bound, bound.entries, context);
+  const empty = catalogOf('empty', bound, bound.entries, context);
   const names = { catalogName: request.policy.snapshot.catalogName, planCatalog: empty.name };
   const governed = qualify(marked, bound.gated, names);
   const found = await new TypeSearch(parameters, governed, empty, options).types();

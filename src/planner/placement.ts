@@ -11,21 +11,27 @@ export interface PlacementNode {
   /** Flight URI as clients reach it. */
   readonly location: string;
   readonly capacity: number;
+  /** Streams that it serves now, as far as is known. */
+  readonly running?: number;
 }
 
 const SCALE = 2 ** 48;
 
 /** What a task reads, whoever asks: the same for every principal, so that they share a worker's caches. */
 export function placementKey(task: QueryTask): string {
-  const [first] = task.files ?? [];
+  const first = task.catalog.scans?.find(({ parts }) => parts.length > 0)?.parts[0]?.files[0];
   return JSON.stringify([...task.datasets, first?.path ?? '']);
 }
 
-/** All workers, best first; `key` names what the task reads. */
+/** All workers, best first; `key` names what the task reads. Those at capacity come behind all others (bounded load). */
 export function rank<Node extends PlacementNode>(key: string, workers: readonly Node[]): readonly Node[] {
-  const scored = workers.map((worker) => ({ worker, score: scoreOf(key, worker) }));
-  scored.sort((a, b) => b.score - a.score || (a.worker.id < b.worker.id ? -1 : 1));
+  const scored = workers.map((worker) => ({ worker, full: Number(isFull(worker)), score: scoreOf(key, worker) }));
+  scored.sort((a, b) => a.full - b.full || b.score - a.score || (a.worker.id < b.worker.id ? -1 : 1));
   return scored.map(({ worker }) => worker);
+}
+
+function isFull({ capacity, running = 0 }: PlacementNode): boolean {
+  return running >= Math.max(capacity, 1);
 }
 
 /** Weighted rendezvous: -capacity / ln(u) with u uniform in (0, 1) keeps each worker's share proportional to its capacity. */

@@ -1,11 +1,10 @@
 /** Finds the column types of a draft catalog when a policy directory is loaded; reads schemas, never rows. */
 import type { Analyzer } from '../engine/index.ts';
-import { toSluiceError } from '../errors.ts';
+import { fail, toSluiceError } from '../errors.ts';
 import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
 import { sourceRelation } from '../sql/index.ts';
 import { type BindContext, bindView } from './bind.ts';
 import { openView } from './shapes.ts';
-import type { SourceFiles } from './split.ts';
 
 export interface ColumnType {
   readonly name: string;
@@ -19,10 +18,10 @@ export interface SchemaSource {
   readonly analyzer: Analyzer;
   readonly functions: BindContext['functions'];
   readonly limits: BindContext['limits'];
-  /** How scans are shared out; without it none is. */
-  readonly files?: SourceFiles;
   /** DESCRIBE of a trusted relation over these connections. */
   readonly columnsOf: (connections: readonly Connection[], relation: string) => Promise<readonly ColumnType[]>;
+  /** The objects that a pattern means, for the engine reads no patterns over S3. Rejects with storage.unavailable. */
+  readonly objects?: (connections: readonly Connection[], pattern: string) => Promise<readonly string[]>;
 }
 
 /** Files first, then views over what is known, until nothing new resolves. */
@@ -32,7 +31,10 @@ export async function resolveColumns(
 ): Promise<ResolvedColumns> {
   const resolved = new Map<string, readonly ColumnType[] | string>();
   for (const dataset of draft.datasets.filter(({ source: { kind } }) => kind !== 'view'))
-    resolved.set(dataset.id, await attempt(() => source.columnsOf(draft.connections, sourceRelation(dataset))));
+    resolved.set(
+      dataset.id,
+      await attempt(async () => source.columnsOf(draft.connections, await relationOf(dataset, draft.connections, source))),
+    );
   const waiting = new Set(draft.datasets.filter(({ source: { kind } }) => kind === 'view'));
   for (let progress = true; progress && waiting.size > 0; ) {
     progress = false;
@@ -45,6 +47,13 @@ export async function resolveColumns(
   }
   for (const view of waiting) resolved.set(view.id, 'the view refers to itself or to a dataset that can not be read');
   return resolved;
+}
+
+async function relationOf(dataset: Dataset, connections: readonly Connection[], { objects }: SchemaSource): Promise<string> {
+  const { source } = dataset;
+  if (source.kind !== 'parquet' || objects === undefined || !source.path.startsWith('s3://')) return sourceRelation(dataset);
+  const files = await objects(connections, source.path);
+  return files.length > 0 ? sourceRelation(dataset, files) : fail('storage.unavailable', 'there are no objects at its path');
 }
 
 async function attempt(work: () => Promise<readonly ColumnType[]>): Promise<readonly ColumnType[] | string> {

@@ -3,16 +3,13 @@
  * row comes from one row of one dataset, so that the shares' rows in their order are the rows of the whole.
  */
 import type { FunctionInfo } from '../engine/index.ts';
-import type { Connection, Dataset, Snapshot, StoredFile } from '../model.ts';
+import type { ScanPart, StoredFile } from '../model.ts';
 import { foldName } from '../names.ts';
-import { parquetPattern } from '../sql/index.ts';
-import { createStorage } from '../storage/index.ts';
+import type { PlanEntry } from '../sql/index.ts';
 import type { Bound } from './bind.ts';
 
-/** What splitting needs of the engine. */
-export interface SourceFiles {
-  /** The files that a pattern means, in the order they are read in; at most `max`. */
-  readonly list: (connections: readonly Connection[], pattern: string, max: number) => Promise<readonly string[]>;
+/** What decides whether a scan is shared out. */
+export interface SplitRules {
   /** Lower-case names of the functions whose value depends on their arguments alone. */
   readonly rowFunctions: ReadonlySet<string>;
   /** Datasets with less are read as a whole: more endpoints would cost more than they bring. */
@@ -21,31 +18,26 @@ export interface SourceFiles {
 
 export interface Split {
   /** Contiguous, in reading order; null = the whole statement is one task. */
-  readonly shares: readonly (readonly StoredFile[])[] | null;
+  readonly shares: readonly (readonly ScanPart[])[] | null;
   readonly reason: string;
 }
 
-/** Paths travel in the tickets. */
-const FILES_MAX = 2000;
-
-const storage = createStorage();
-
-/** Never rejects: what can not be listed is read as a whole, and says there what is wrong. */
-export async function splitStatement(
-  bound: Bound,
-  snapshot: Snapshot,
-  endpointsMax: number,
-  files: SourceFiles | undefined,
-): Promise<Split> {
-  if (endpointsMax <= 1 || files === undefined) return whole('the client reads one endpoint');
-  const dataset = scannedDataset(bound, files.rowFunctions);
-  if (dataset === null) return whole('the statement is more than a filter and a projection of the rows of one dataset');
-  const listed = await filesOf(dataset, snapshot, files).catch(() => null);
-  if (listed === null) return whole('the dataset is not a plain set of local files');
-  const bytes = listed.reduce((sum, file) => sum + file.bytes, 0);
-  if (listed.length < 2 || bytes < files.bytesMin) return whole('the dataset is small, or one file');
-  const shares = balanced(listed, Math.min(endpointsMax, listed.length));
+/** `bound` with the files of its entries. */
+export function splitStatement(bound: Bound, endpointsMax: number, rules: SplitRules): Split {
+  if (endpointsMax <= 1) return whole('the client reads one endpoint');
+  const entry = scannedEntry(bound, rules.rowFunctions);
+  if (entry === null) return whole('the statement is more than a filter and a projection of the rows of one dataset');
+  const files = (entry.parts ?? []).flatMap((part) => part.files.map((file) => ({ ...file, part })));
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (files.length < 2 || bytes < rules.bytesMin) return whole('the dataset is small, or one file');
+  const shares = balanced(files, Math.min(endpointsMax, files.length)).map(partsOfShare);
   return { shares, reason: `each of ${shares.length} endpoints reads its share of the files, in order` };
+}
+
+function partsOfShare(files: readonly (StoredFile & { readonly part: ScanPart })[]): readonly ScanPart[] {
+  const parts = new Map<ScanPart, StoredFile[]>();
+  for (const { part, path, bytes, version } of files) parts.set(part, [...(parts.get(part) ?? []), { path, bytes, version }]);
+  return [...parts].map(([part, own]) => ({ ...part, files: own, mixed: true }));
 }
 
 function whole(reason: string): Split {
@@ -61,13 +53,13 @@ export function rowFunctions(functions: readonly FunctionInfo[]): ReadonlySet<st
   return names;
 }
 
-/** The dataset whose files can be shared out, or null. */
-function scannedDataset(bound: Bound, functions: ReadonlySet<string>): Dataset | null {
+/** The entry whose files can be shared out, or null. */
+function scannedEntry(bound: Bound, functions: ReadonlySet<string>): PlanEntry | null {
   const [entry, ...others] = bound.entries;
   if (entry === undefined || others.length > 0 || entry.base === true || entry.dataset.source.kind !== 'parquet') return null;
   const columns = new Set(entry.dataset.columns.map(({ name }) => foldName(name)));
   const isRow = [...bound.gated.functions].every((name) => functions.has(name)) && isRowwise(rootOf(bound.ast), columns);
-  return isRow ? entry.dataset : null;
+  return isRow ? entry : null;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -136,25 +128,13 @@ function isColumn(names: unknown, columns: ReadonlySet<string>): boolean {
   return names.length > 1 || (typeof first === 'string' && columns.has(foldName(first)));
 }
 
-/** null where the engine would read the path otherwise than file by file. */
-async function filesOf(dataset: Dataset, snapshot: Snapshot, files: SourceFiles): Promise<readonly StoredFile[] | null> {
-  const { source } = dataset;
-  if (source.kind !== 'parquet') return null;
-  const connection = snapshot.connections.find(({ name }) => name === source.connection);
-  if (connection?.kind !== 'local') return null;
-  const paths = await files.list(snapshot.connections, parquetPattern(source.path), FILES_MAX + 1);
-  // A name with such a character would be read as a pattern.
-  if (paths.length > FILES_MAX || paths.some((path) => /[*?[\]{}\\]/.test(path))) return null;
-  return storage.stat(paths);
-}
-
 /** Cuts where the bytes so far are nearest to an even share of what is left. */
-export function balanced(files: readonly StoredFile[], count: number): readonly (readonly StoredFile[])[] {
-  const shares: StoredFile[][] = [];
+export function balanced<File extends { readonly bytes: number }>(files: readonly File[], count: number): readonly (readonly File[])[] {
+  const shares: File[][] = [];
   let left = files.reduce((sum, { bytes }) => sum + bytes, 0);
   let next = 0;
   for (let open = count; open > 0; open--) {
-    const share: StoredFile[] = [];
+    const share: File[] = [];
     let bytes = 0;
     const last = files.length - (open - 1);
     while (next < last) {

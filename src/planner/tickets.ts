@@ -14,6 +14,8 @@ export interface TicketOptions {
   readonly sealer: Sealer;
   readonly cluster: string;
   readonly ticketTtlMs: number;
+  /** How far the clock of who made a ticket may be behind, milliseconds. */
+  readonly clockSkewMs?: number;
   /** Flight URIs of the workers for a task, best first; none = this server. */
   readonly place?: (task: Task) => readonly string[];
 }
@@ -48,7 +50,8 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
       return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets, locations, ordered: true, expiresAtMs, audit };
     },
     renew: async (sealed, principal) => {
-      const ticket = openTicket(options.sealer, sealed, { cluster: options.cluster, subject: principal.subject, nowMs: now() });
+      const nowMs = now() - (options.clockSkewMs ?? 0);
+      const ticket = openTicket(options.sealer, sealed, { cluster: options.cluster, subject: principal.subject, nowMs });
       const policy = await options.policy();
       checkInForce(ticket, { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) });
       const expiresAtMs = Math.min(now() + options.ticketTtlMs, ticket.issuedAtMs + LIFE_MAX_MS);

@@ -34,4 +34,5 @@ export {
 export { toPredicate } from './predicate.ts';
 export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './qualify.ts';
 export { identifier, qualified, replaceEnums, stringLiteral } from './quote.ts';
+export { type ExpandedCatalog, expandScans, scanText } from './scan-views.ts';
 export type { CatalogReference, GatedTable, GateOptions } from './walk.ts';

@@ -1,10 +1,11 @@
 /** The private catalog of one plan: a source layer over storage and governed views over it. */
 import { createHash } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { AllowDecision, Column, ColumnDecision, Dataset, PlanCatalog } from '../model.ts';
+import type { AllowDecision, Column, ColumnDecision, Dataset, PlanCatalog, Scan, ScanPart } from '../model.ts';
 import { maskExpression } from './masks.ts';
 import { predicateSql, type Row } from './predicate-sql.ts';
 import { identifier, qualified, replaceEnums, stringLiteral, typeText } from './quote.ts';
+import { SOURCE_SCHEMA } from './scan-views.ts';
 
 export interface PlanEntry {
   readonly dataset: Dataset;
@@ -17,8 +18,8 @@ export interface PlanEntry {
   readonly viewSql?: (catalog: string) => string;
   /** Trusted query whose rows are the dataset, in place of storage: `information_schema`. */
   readonly rows?: string;
-  /** The files of a share of the dataset, in place of all; absolute paths. */
-  readonly files?: readonly string[];
+  /** Which files are read, for a dataset of files. */
+  readonly parts?: readonly ScanPart[];
 }
 
 /** A function without arguments that the statement calls by its bare name, ahead of the engine's own. */
@@ -36,8 +37,6 @@ export interface PlanCatalogInput {
   readonly macros?: readonly Macro[];
 }
 
-/** Schema of the source layer; no dataset may use it. */
-const SOURCE_SCHEMA = '__source';
 /** Of clients; DuckDB keeps a schema of this name for itself, so its tables are base views of the plan. */
 export const INFORMATION_SCHEMA = 'information_schema';
 /** Schemas of what views read; no statement of a user resolves to them, since dataset schemas do not start with `__`. */
@@ -45,13 +44,53 @@ const BASE_SCHEMA_PREFIX = '__base_';
 /** The engine's largest LIMIT: no row is cut, but no filter moves below it. */
 const NO_LIMIT = '9223372036854775807';
 
-/** Throws policy.invalid when a decision does not fit its dataset. The name is a hash of the statements. */
+/** Throws policy.invalid when a decision does not fit its dataset. The name is a hash of the statements and of what is scanned. */
 export function buildPlanCatalog(input: PlanCatalogInput): PlanCatalog {
+  const { defaultSchema } = input;
+  const named = scansOf(input, 'p').map(({ parts, ...scan }) => [scan, digestOf(parts)]);
   const hash = createHash('sha256')
-    .update(JSON.stringify([input.defaultSchema, statements(input, 'p')]))
+    .update(JSON.stringify([defaultSchema, statements(input, 'p'), named]))
     .digest('hex');
   const name = `p_${hash.slice(0, 32)}`;
-  return { name, defaultSchema: input.defaultSchema, statements: statements(input, name) };
+  const scans = scansOf(input, name);
+  return { name, defaultSchema, statements: statements(input, name), ...(scans.length === 0 ? {} : { scans }) };
+}
+
+function scansOf({ entries, data }: PlanCatalogInput, catalog: string): readonly Scan[] {
+  if (data === 'empty') return [];
+  return entries.filter(isScan).map((entry): Scan => {
+    const { id, columns, source } = entry.dataset;
+    if (source.kind === 'view' || source.kind === 'duckdb' || entry.parts === undefined)
+      return fail('server.internal', 'a plan reads files that were not listed');
+    return {
+      dataset: id,
+      relation: sourceName(entry, catalog),
+      format: source.kind,
+      hivePartitioning: source.hivePartitioning,
+      columns: columns.map(({ name, type }) => ({ name, type })),
+      parts: entry.parts,
+    };
+  });
+}
+
+function isScan({ dataset: { source }, rows }: PlanEntry): boolean {
+  return rows === undefined && source.kind !== 'view' && source.kind !== 'duckdb';
+}
+
+const digests = new WeakMap<readonly ScanPart[], string>();
+
+/** Of a list of 100,000 files it is made once. */
+function digestOf(parts: readonly ScanPart[]): string {
+  const known = digests.get(parts);
+  if (known !== undefined) return known;
+  const hash = createHash('sha256');
+  for (const { files, ...rest } of parts) {
+    hash.update(JSON.stringify([rest, files.length]));
+    for (const { path, version } of files) hash.update(`${path}\0${version}\0`);
+  }
+  const digest = hash.digest('hex');
+  digests.set(parts, digest);
+  return digest;
 }
 
 function statements(input: PlanCatalogInput, catalog: string): readonly string[] {
@@ -64,15 +103,14 @@ function statements(input: PlanCatalogInput, catalog: string): readonly string[]
     taken.add(key);
   }
   const objects = inOrder(input.entries, catalog).flatMap((entry) => [
-    sourceLayer(entry, catalog, input.data),
+    ...sourceLayer(entry, catalog, input.data),
     governedView(entry, catalog),
   ]);
-  // A dataset that is both named and read below a view has one source.
   const macros = (input.macros ?? []).map(
     ({ name, body }) => `CREATE MACRO ${qualified(catalog, input.defaultSchema, name)}() AS ${body(catalog)}`,
   );
   const created = [SOURCE_SCHEMA, ...schemas].map((schema) => `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog, schema)}`);
-  return [...created, ...new Set(objects), ...macros];
+  return [...created, ...objects, ...macros];
 }
 
 /** Views after what they read: a qualified view text names its bases as `baseName` gives them. */
@@ -109,52 +147,39 @@ export function isBaseSchema(schema: string, written: string): boolean {
   return written === '' ? schema.startsWith(BASE_SCHEMA_PREFIX) : schema.toLowerCase() === expected;
 }
 
-function sourceName(dataset: Dataset, catalog: string): string {
-  return qualified(catalog, SOURCE_SCHEMA, `${dataset.schema}.${dataset.name}`);
+/** Named and below a view, a dataset may be read by other rights, and so from other files. */
+function sourceName(entry: PlanEntry, catalog: string): string {
+  return qualified(catalog, SOURCE_SCHEMA, `${schemaOf(entry)}.${entry.dataset.name}`);
 }
 
 function columnList(columns: readonly Column[]): string {
   return columns.map(({ name }) => identifier(name)).join(', ');
 }
 
-function sourceLayer({ dataset, viewSql, rows, files }: PlanEntry, catalog: string, data: 'rows' | 'empty'): string {
-  const name = sourceName(dataset, catalog);
+/** Nothing for files: their relation is the worker's to make. */
+function sourceLayer(entry: PlanEntry, catalog: string, data: 'rows' | 'empty'): readonly string[] {
+  const { dataset, viewSql, rows } = entry;
+  const name = sourceName(entry, catalog);
   if (dataset.columns.length === 0) fail('policy.invalid', 'a dataset has no columns');
-  if (viewSql !== undefined) return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM (${viewSql(catalog)}\n) AS "view"`;
+  if (viewSql !== undefined) return [`CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM (${viewSql(catalog)}\n) AS "view"`];
   if (data === 'empty')
-    return `CREATE TABLE ${name} (${dataset.columns.map((column) => `${identifier(column.name)} ${typeText(column.type)}`).join(', ')})`;
-  if (files !== undefined) return `CREATE VIEW ${name} AS SELECT ${castList(dataset.columns)} FROM ${shareRelation(dataset, files)}`;
+    return [`CREATE TABLE ${name} (${dataset.columns.map((column) => `${identifier(column.name)} ${typeText(column.type)}`).join(', ')})`];
+  if (isScan(entry)) return [];
   const relation = rows === undefined ? sourceRelation(dataset) : `(${rows}) AS "rows"`;
-  return `CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM ${relation}`;
+  return [`CREATE VIEW ${name} AS SELECT ${columnList(dataset.columns)} FROM ${relation}`];
 }
 
 /** Trusted relation text over storage. Throws policy.invalid for views, which have no storage of their own. */
-export function sourceRelation(dataset: Dataset): string {
+export function sourceRelation(dataset: Dataset, files?: readonly string[]): string {
   const { source } = dataset;
   switch (source.kind) {
     case 'parquet':
-      return `read_parquet(${stringLiteral(parquetPattern(source.path))}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
+      return `read_parquet(${files === undefined ? stringLiteral(parquetPattern(source.path)) : `[${files.map(stringLiteral).join(', ')}]`}, hive_partitioning = ${source.hivePartitioning ? 'true' : 'false'})`;
     case 'duckdb':
       return qualified(`src_${source.connection}`, source.schema, source.table);
     default:
       return fail('policy.invalid', 'a view has no storage of its own');
   }
-}
-
-/** Some files alone may have other types than all together: the first one decides, and so do the values of hive partitions. */
-function shareRelation({ source, columns }: Dataset, files: readonly string[]): string {
-  if (source.kind !== 'parquet' || files.length === 0) fail('policy.invalid', 'only a set of files has shares');
-  const list = `[${files.map(stringLiteral).join(', ')}]`;
-  if (!source.hivePartitioning) return `read_parquet(${list}, hive_partitioning = false)`;
-  const keys = new Set(files.flatMap((file) => file.split('/').flatMap((part) => /^([^=]+)=/.exec(part)?.[1]?.toLowerCase() ?? [])));
-  const types = columns
-    .filter(({ name }) => keys.has(name.toLowerCase()))
-    .map(({ name, type }) => `${identifier(name)}: ${typeText(type)}`);
-  return `read_parquet(${list}, hive_partitioning = true${types.length === 0 ? '' : `, hive_types = {${types.join(', ')}}`})`;
-}
-
-function castList(columns: readonly Column[]): string {
-  return columns.map(({ name, type }) => `CAST(${identifier(name)} AS ${typeText(type)}) AS ${identifier(name)}`).join(', ');
 }
 
 /** A directory means every Parquet file below it. */
@@ -170,7 +195,7 @@ function governedView(entry: PlanEntry, catalog: string): string {
   const select = shown.map((column) => `${outputColumn(column, decision, row, barrier)} AS ${identifier(column.column.name)}`);
   const where = decision.rowFilter === null ? '' : ` WHERE ${predicateSql(decision.rowFilter, row)}`;
   const limit = barrier ? ` LIMIT ${NO_LIMIT}` : '';
-  return `CREATE VIEW ${target(entry, catalog)} AS SELECT ${select.join(', ')} FROM ${sourceName(dataset, catalog)} AS ${row.alias}${where}${limit}`;
+  return `CREATE VIEW ${target(entry, catalog)} AS SELECT ${select.join(', ')} FROM ${sourceName(entry, catalog)} AS ${row.alias}${where}${limit}`;
 }
 
 function freeAlias(columns: readonly Column[]): string {

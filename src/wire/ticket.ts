@@ -1,7 +1,8 @@
 /** What is sealed: tickets, prepared-statement handles and session tokens ↔ proto/ticket.proto. Faults fail with ticket.invalid. */
 import { fail } from '../errors.ts';
-import type { Command, PlanCatalog, QueryTask, StoredFile, Task, WireForm } from '../model.ts';
+import type { Command, PlanCatalog, QueryTask, Task, WireForm } from '../model.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
+import { readScans, scansField, sharedFiles } from './scans.ts';
 import type { Sealer } from './seal.ts';
 
 /** One task for one worker, bound to a principal and the policy it was planned under. */
@@ -70,12 +71,17 @@ export function taskVersion(task: Task): number {
 function taskField(task: Task): Record<string, unknown> {
   switch (task.kind) {
     case 'query':
-      return { query: task };
+      return { query: queryField(task) };
     case 'inline':
       return { inline: { ipc: task.ipc } };
     case 'command':
-      return { command: { command: JSON.stringify(task.command), ...(task.query === null ? {} : { query: task.query }) } };
+      return { command: { command: JSON.stringify(task.command), ...(task.query === null ? {} : { query: queryField(task.query) }) } };
   }
+}
+
+function queryField(task: QueryTask): Record<string, unknown> {
+  const { scans, ...catalog } = task.catalog;
+  return { ...task, catalog: scans === undefined ? catalog : { ...catalog, scans: scansField(scans) } };
 }
 
 export function decodeTicket(bytes: Uint8Array): Ticket {
@@ -178,20 +184,16 @@ function readTask(fields: Fields): Task {
 
 function readQuery(fields: Fields): QueryTask {
   const catalog = fields.message('catalog') ?? fail('ticket.invalid', 'the ticket holds no catalog');
-  const files = fields.messages('files').map(readFile);
+  const datasets = fields.strings('datasets');
   return {
     kind: 'query',
-    catalog: readCatalog(catalog),
+    catalog: { ...sharedFiles(fields.messages('files'), datasets), ...readCatalog(catalog) },
     statements: fields.strings('statements'),
-    datasets: fields.strings('datasets'),
+    datasets,
     form: readForm(fields.message('form') ?? fail('ticket.invalid', 'the ticket holds no wire form')),
     schema: fields.bytes('schema'),
-    ...(files.length === 0 ? {} : { files }),
+    ...(fields.boolean('repeatable') ? { repeatable: true } : {}),
   };
-}
-
-function readFile(fields: Fields): StoredFile {
-  return { path: fields.string('path'), bytes: fields.number('bytes'), version: fields.string('version') };
 }
 
 function readForm(fields: Fields): WireForm {
@@ -207,5 +209,11 @@ function readForm(fields: Fields): WireForm {
 }
 
 function readCatalog(fields: Fields): PlanCatalog {
-  return { name: fields.string('name'), defaultSchema: fields.string('defaultSchema'), statements: fields.strings('statements') };
+  const scans = fields.message('scans');
+  return {
+    name: fields.string('name'),
+    defaultSchema: fields.string('defaultSchema'),
+    statements: fields.strings('statements'),
+    ...(scans === undefined ? {} : { scans: readScans(scans) }),
+  };
 }

@@ -4,6 +4,7 @@ import type { ColumnInfo, Engine, StoredColumn } from '../engine/index.ts';
 import { fail } from '../errors.ts';
 import type { Command, Principal, QueryTask } from '../model.ts';
 import { foldName } from '../names.ts';
+import { makeScans, type ScanPorts, verified } from './scans.ts';
 import { NO_VIEWS, parquetRelation, requireOwn, requireReadable, type ScratchPorts, scratchFor, writeTable } from './scratch-writer.ts';
 import { runStewardCommand, type StewardPorts } from './steward-commands.ts';
 import type { CommandCall, CommandResult, CommandRunner } from './types.ts';
@@ -11,6 +12,7 @@ import type { CommandCall, CommandResult, CommandRunner } from './types.ts';
 export type TokenCommand = Extract<Command, { kind: 'createToken' | 'dropToken' | 'showTokens' }>;
 
 export interface CommandPorts extends ScratchPorts {
+  readonly scans: ScanPorts;
   readonly steward: StewardPorts;
   readonly runTokenCommand: (command: TokenCommand, principal: Principal) => Promise<CommandResult>;
 }
@@ -53,7 +55,7 @@ async function createTable(
   if (exists && ifExists === 'fail') fail('dataset.exists', `you already have a table ${table.name}; drop or replace it`);
   const { rows } = await withEngine(call, ports, (engine) =>
     writeTable({ ...call, table, sources: requireQuery(call).datasets }, ports, async (draft, signal) => {
-      const written = await writeQuery(engine, requireQuery(call), null, draft, signal);
+      const written = await writeQuery(engine, { ...call, signal }, null, draft, ports);
       return { ...written, mode: ifExists === 'replace' ? 'replace' : 'create' };
     }),
   );
@@ -67,7 +69,7 @@ async function insert(command: Extract<Command, { kind: 'insert' }>, call: Comma
   return withEngine(call, ports, async (engine) => {
     let count = 0;
     const made = await writeTable({ ...call, table, sources: requireQuery(call).datasets }, ports, async (draft, signal) => {
-      const written = await writeQuery(engine, requireQuery(call), fillColumns(target.columns, command.columns), draft, signal);
+      const written = await writeQuery(engine, { ...call, signal }, fillColumns(target.columns, command.columns), draft, ports);
       count = written.rows;
       return { ...written, mode: 'append' };
     });
@@ -101,14 +103,39 @@ async function withEngine<T>({ policy }: CommandCall, { lease }: CommandPorts, w
   }
 }
 
-/** The rows of all statements; the columns are what the files say, since some types change on the way. */
+interface Written {
+  readonly rows: number;
+  readonly columns: readonly ColumnInfo[];
+}
+
+/** The rows of all statements, from files that were the same before and after. */
 async function writeQuery(
+  engine: Engine,
+  call: CommandCall,
+  columns: readonly StoredColumn[] | null,
+  draft: ScratchDraft,
+  ports: CommandPorts,
+): Promise<Written> {
+  const query = requireQuery(call);
+  const made = await makeScans(query.catalog, engine, call.policy.snapshot.connections, ports.scans);
+  try {
+    const task = { ...query, catalog: made.catalog, statements: query.statements.map(made.statement) };
+    const written = await verified(made.verify, () => writeParts(engine, task, columns, draft, call.signal));
+    await made.verify();
+    return written;
+  } finally {
+    made.release();
+  }
+}
+
+/** The columns are what the files say, since some types change on the way. */
+async function writeParts(
   engine: Engine,
   { catalog, statements }: QueryTask,
   columns: readonly StoredColumn[] | null,
   draft: ScratchDraft,
   signal: AbortSignal,
-): Promise<{ readonly rows: number; readonly columns: readonly ColumnInfo[] }> {
+): Promise<Written> {
   let rows = 0;
   let target = columns;
   let found: readonly ColumnInfo[] = [];

@@ -1,14 +1,16 @@
 /** Sealed ticket → record batches. Decides nothing: it only checks that the decision inside still holds (invariants I3, I10). */
 import { randomUUID } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { BatchSource, Command, Connection, Principal, Task } from '../model.ts';
+import type { BatchSource, Command, Connection, Principal, QueryTask, Task } from '../model.ts';
 import { checkInForce, openTicket, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Admission } from './admission.ts';
 import { changedRows, commandIpc } from './command-result.ts';
 import { createOnce } from './once.ts';
 import type { LimitedRun, QueryLimits } from './query-limits.ts';
 import { startQuery } from './redeem.ts';
+import type { ResultCache } from './result-cache.ts';
 import { createRunningQueries, type Running } from './running.ts';
+import { filesOf, type ScanPorts } from './scans.ts';
 import { inlineSource, onDispose } from './sources.ts';
 import type { CommandResult, CommandRunner, EngineLease, Ingest, OpenedTask, PolicyInForce, Worker } from './types.ts';
 
@@ -17,11 +19,16 @@ export interface WorkerOptions {
   readonly sealer: Sealer;
   /** The engine that serves these connections. */
   readonly lease: (connections: readonly Connection[]) => Promise<EngineLease>;
+  readonly scans: ScanPorts;
+  /** Left out = every result is computed. */
+  readonly results?: Pick<ResultCache, 'open'>;
   readonly inForce: (principal: Principal) => Promise<PolicyInForce>;
   readonly admission: Pick<Admission, 'admit'>;
   readonly limits: Pick<QueryLimits, 'start'>;
   readonly runCommand: CommandRunner;
   readonly ingest: Ingest;
+  /** How far the clock of who made a ticket may be behind, milliseconds. */
+  readonly clockSkewMs?: number;
   readonly now?: () => number;
 }
 
@@ -50,7 +57,9 @@ class TicketWorker implements Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    const { now = Date.now, clockSkewMs = 0 } = options;
+    // What is remembered until a ticket expires is remembered as long as it is taken.
+    this.#now = () => now() - clockSkewMs;
     this.#running = createRunningQueries(this.#now);
     this.#once = createOnce<CommandResult>(this.#now);
   }
@@ -84,6 +93,8 @@ class TicketWorker implements Worker {
       permit.release();
     }
   };
+
+  readonly track: Worker['track'] = (query, signal) => this.#running.start(query, signal);
 
   readonly cancel: Worker['cancel'] = async (sealed, principal) => this.#running.cancel(this.#open(sealed, principal));
 
@@ -127,10 +138,20 @@ class TicketWorker implements Worker {
       case 'inline':
         return inlineSource(task.ipc, turn.signal);
       case 'query':
-        return startQuery(task, () => this.#options.lease(turn.policy.snapshot.connections), turn.signal);
+        return this.#query(task, turn);
       case 'command':
         return inlineSource(commandIpc(task.command, await this.#command(task, turn)), turn.signal);
     }
+  }
+
+  #query(task: QueryTask, { policy, signal }: Turn): Promise<BatchSource> {
+    const { lease, scans, results } = this.#options;
+    const { connections, datasets } = policy.snapshot;
+    const start = (ended: AbortSignal): Promise<BatchSource> =>
+      startQuery(task, { connections, scans, lease: () => lease(connections) }, ended);
+    if (results === undefined) return start(signal);
+    const verify = (): Promise<void> => scans.verify(connections, filesOf(task.catalog.scans ?? []));
+    return results.open({ task, datasets, verify, start, signal });
   }
 
   #command({ command, query }: CommandTask, { ticket, principal, policy, signal }: Turn): Promise<CommandResult> {

@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { AllowDecision, ColumnDecision, Dataset, Mask, PlanCatalog, Predicate } from '#src/model.js';
+import type { AllowDecision, ColumnDecision, Dataset, Mask, PlanCatalog, Predicate, ScanPart } from '#src/model.js';
 import {
   buildPlanCatalog,
   checkText,
   DEFAULT_SQL_LIMITS,
+  expandScans,
   functionAllowList,
   type GatedStatement,
   gateStatement,
@@ -108,7 +109,19 @@ export class Demo {
 
   /** Makes the plan's catalog, runs `body` with it as the default, and drops it. */
   async withPlan<T>(entries: readonly PlanEntry[], body: (planCatalog: string) => Promise<T>): Promise<T> {
-    return this.#withCatalog(buildPlanCatalog({ defaultSchema: 'demo', entries, data: 'rows' }), body);
+    return this.#withCatalog(await this.plan(entries), body);
+  }
+
+  /** As the worker makes it: scans over the files as they are now. */
+  async plan(entries: readonly PlanEntry[]): Promise<PlanCatalog> {
+    const scanning = await Promise.all(entries.map(async (entry) => ({ ...entry, parts: entry.parts ?? (await this.#partsOf(entry)) })));
+    return expandScans(buildPlanCatalog({ defaultSchema: 'demo', entries: scanning, data: 'rows' })).catalog;
+  }
+
+  async #partsOf({ dataset: { source } }: PlanEntry): Promise<readonly ScanPart[]> {
+    if (source.kind === 'view' || source.kind === 'duckdb') return [];
+    const rows = await this.query(`SELECT file FROM glob('${source.path.replaceAll("'", "''")}')`);
+    return [{ files: rows.map(([path]) => ({ path: String(path), bytes: 1, version: '1' })), missing: [] }];
   }
 
   async #withCatalog<T>(catalog: PlanCatalog, body: (planCatalog: string) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 /** Governed views: masks keep type and NULL and never fail, filters see raw values, scans stay pushed down. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Dataset, Mask } from '#src/model.js';
+import type { Dataset, Mask, StoredFile } from '#src/model.js';
 import { buildPlanCatalog, type PlanEntry, supportsMask } from '#src/sql/index.js';
 import { allow, Demo, parquet } from './demo.ts';
 
@@ -164,17 +164,25 @@ test('filters and projections reach the scan through both layers', async () => {
 
 test('the name of a catalog is a hash of what decides its content', async () => {
   const dataset = await orders();
-  const name = (barrier: boolean, mask: Mask | 'hide'): string =>
+  const name = (barrier: boolean, mask: Mask | 'hide', ...files: readonly StoredFile[]): string =>
     buildPlanCatalog({
       defaultSchema: 'demo',
       data: 'rows',
-      entries: [{ dataset, decision: allow(dataset, null, { card: mask }), barrier }],
+      entries: [{ dataset, decision: allow(dataset, null, { card: mask }), barrier, parts: [{ files, missing: [] }] }],
     }).name;
   expect(name(false, { kind: 'redact' })).toMatch(/^p_[0-9a-f]{32}$/);
   expect(name(false, { kind: 'redact' })).toBe(name(false, { kind: 'redact' }));
   expect(
     new Set([name(false, { kind: 'redact' }), name(true, { kind: 'redact' }), name(false, 'hide'), name(false, { kind: 'hash' })]).size,
   ).toBe(4);
+  const file = { path: '/a', bytes: 1, version: '1' };
+  const names = [
+    name(true, 'hide'),
+    name(true, 'hide', file),
+    name(true, 'hide', { ...file, version: '2' }),
+    name(true, 'hide', file, file),
+  ];
+  expect(new Set(names).size).toBe(4);
 });
 
 test('hostile names and constants stay names and constants', async () => {
@@ -207,7 +215,7 @@ test.each([
   );
   const dataset = parquet('t', file, { c: "ENUM('seen', 'hidden')", l: "ENUM('seen', 'hidden')[]" });
   const typesUnder = async (decision: PlanEntry['decision'], barrier: boolean): Promise<unknown> =>
-    demo.withPlan([{ dataset, decision, barrier, files: [file] }], async () => (await demo.query('SELECT typeof(c), typeof(l) FROM t'))[0]);
+    demo.withPlan([{ dataset, decision, barrier }], async () => (await demo.query('SELECT typeof(c), typeof(l) FROM t'))[0]);
   for (const barrier of [false, true]) {
     const [c, l] = (await typesUnder(allow(dataset, filter, masks), barrier)) as readonly string[];
     expect(c).toBe('VARCHAR');

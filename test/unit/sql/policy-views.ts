@@ -1,5 +1,5 @@
 /** Governed views of one policy shape, over all data and over data that never had the hidden rows, and the search for what tells them apart. */
-import { buildPlanCatalog, type PlanEntry } from '#src/sql/index.js';
+import type { PlanEntry } from '#src/sql/index.js';
 import { allow, type Demo, parquet } from './demo.ts';
 
 export interface PolicyViews {
@@ -26,7 +26,7 @@ export async function withPolicyViews<T>(
     const dataset = parquet(which, files[which], files.columns);
     return { dataset, decision: allow(dataset, await demo.predicate('region IS NOT NULL')), barrier };
   };
-  const catalog = buildPlanCatalog({ defaultSchema: 'demo', data: 'rows', entries: [await entry('full'), await entry('allowed')] });
+  const catalog = await demo.plan([await entry('full'), await entry('allowed')]);
   await demo.connection.run(`ATTACH ':memory:' AS "${catalog.name}"`);
   // Shapes richer than the filter language stand for filters that stewards' views bring.
   for (const statement of catalog.statements)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
-import { PLAIN_FORM } from '#src/model.js';
+import { PLAIN_FORM, type QueryTask, type Scan } from '#src/model.js';
 import { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket, type Ticket } from '#src/wire/index.js';
 
 const query: Ticket = {
@@ -23,6 +23,10 @@ const query: Ticket = {
     schema: Buffer.from('schema'),
   },
 };
+const scanning = (files: number): Ticket => ({
+  ...query,
+  task: { ...(query.task as QueryTask), catalog: { name: 'p_1', defaultSchema: 'demo', statements: [], scans: scansOf(files) } },
+});
 const command: Ticket = {
   ...query,
   task: {
@@ -36,7 +40,10 @@ const inline: Ticket = { ...query, datasets: [], task: { kind: 'inline', ipc: Bu
 describe('tickets', () => {
   test.each<[string, Ticket]>([
     ['query', query],
-    ['share', { ...query, task: { ...query.task, files: [{ path: '/data/ü.parquet', bytes: 2 ** 40, version: '1-2-3' }] } } as Ticket],
+    ['repeatable', { ...query, task: { ...query.task, repeatable: true } } as Ticket],
+    ['scanning', scanning(3)],
+    ['scanning much', scanning(3000)],
+    ['scanning nothing', scanning(0)],
     ['small batches', { ...query, task: { ...query.task, form: { ...PLAIN_FORM, batchBytes: 65_536 } } } as Ticket],
     ['inline', inline],
     ['command', command],
@@ -65,6 +72,20 @@ test('prepared handles and session tokens come back whole', () => {
   expect(decodeSession(encodeSession(session))).toEqual(session);
   expect(codeOf(() => decodeSession(Buffer.from('garbage')))).toBe('ticket.invalid');
 });
+
+function scansOf(files: number): readonly Scan[] {
+  const stored = Array.from({ length: files }, (_, i) => ({ path: `/data/k=${i}/ü.parquet`, bytes: 2 ** 40, version: `1-2-${i}` }));
+  const columns = [
+    { name: 'id', type: 'BIGINT' },
+    { name: 'k', type: 'STRUCT("a b" INTEGER)' },
+  ];
+  const scan: Scan = { dataset: 'd1', relation: '"p_1"."__source"."x"', format: 'parquet', hivePartitioning: true, columns, parts: [] };
+  const rows = stored.slice(0, 1).map((file) => ({ files: [file], missing: [], rows: [0, 2 ** 40] as const }));
+  return [
+    { ...scan, parts: [{ files: stored, missing: ['k'], mixed: true }, ...rows] },
+    { ...scan, format: 'csv', hivePartitioning: false, parts: [] },
+  ];
+}
 
 function codeOf(run: () => unknown): string | null {
   try {

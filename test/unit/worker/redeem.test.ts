@@ -4,6 +4,7 @@ import { startQuery } from '#src/worker/redeem.js';
 import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
 
 const never = new AbortController().signal;
+const ports = { connections: [], scans: { verify: async () => {} } };
 const open =
   (bytes: Uint8Array, principal = ADA) =>
   () =>
@@ -43,9 +44,11 @@ test('a result with other columns than promised gives everything back', async ()
     held.leases++;
     return { engine, release: () => void held.leases-- };
   };
-  await expect(startQuery({ ...QUERY, schema: schemaHeader(['a']) }, lease, never)).rejects.toMatchObject({ code: 'policy.changed' });
+  await expect(startQuery({ ...QUERY, schema: schemaHeader(['a']) }, { ...ports, lease }, never)).rejects.toMatchObject({
+    code: 'policy.changed',
+  });
   expect(held).toEqual({ leases: 0, sources: 0 });
-  const source = await startQuery({ ...QUERY, statements: ['a', 'b'], schema: schemaHeader(['other']) }, lease, never);
+  const source = await startQuery({ ...QUERY, statements: ['a', 'b'], schema: schemaHeader(['other']) }, { ...ports, lease }, never);
   expect(await rowCounts(source)).toEqual([1, 1]);
   await source[Symbol.asyncDispose]();
   expect(held).toEqual({ leases: 0, sources: 0 });
@@ -60,16 +63,7 @@ test('the wire form of the task is what the engine is asked for', async () => {
     },
   });
   const form = { strings: 'view', enums: 'dictionary', compression: 'lz4' } as const;
-  const source = await startQuery({ ...QUERY, form }, async () => ({ engine, release: () => {} }), never);
+  const source = await startQuery({ ...QUERY, form }, { ...ports, lease: async () => ({ engine, release: () => {} }) }, never);
   await source[Symbol.asyncDispose]();
   expect(asked).toEqual([form]);
-});
-
-test('a share of files that changed is not read', async () => {
-  const lease = async (): Promise<never> => {
-    throw new Error('leased');
-  };
-  const files = [{ path: import.meta.filename, bytes: 1, version: 'before' }];
-  await expect(startQuery({ ...QUERY, files }, lease, never)).rejects.toMatchObject({ code: 'storage.unavailable' });
-  await expect(startQuery({ ...QUERY, files: [] }, lease, never)).rejects.toThrow('leased');
 });
