@@ -27,6 +27,9 @@ export interface Config {
   readonly policyDirectory: string;
   readonly metadataUrl: string | null;
   readonly metadataGraceMs: number;
+  readonly heartbeatMs: number;
+  readonly aliveMs: number;
+  readonly healthMs: number;
   readonly cluster: string;
   readonly clusterKey: Buffer | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -50,6 +53,12 @@ export interface Config {
   readonly batchBytes: number;
   readonly streamWindow: number;
   readonly streamingBufferBytes: number;
+  readonly resultCacheBytes: number;
+  readonly resultCacheDiskBytes: number;
+  readonly hotTableBytes: number;
+  readonly hotTablesBytes: number;
+  /** null = DuckDB's own place. */
+  readonly extensions: string | null;
   readonly sqlBytesMax: number;
   readonly sqlDepthMax: number;
   readonly sqlNodesMax: number;
@@ -64,6 +73,8 @@ export interface Config {
   readonly tlsClientAuth: 'none' | 'require';
   readonly tlsClientAuthority: string | null;
   readonly tlsAuthority: string | null;
+  readonly tlsClientCertificate: string | null;
+  readonly tlsClientKey: string | null;
   readonly oidcIssuer: string | null;
   readonly oidcAudiences: readonly string[];
   readonly oidcJwksUrl: string | null;
@@ -128,10 +139,18 @@ function exposureProblems(values: Readonly<Record<string, unknown>>): readonly s
 }
 
 /** A fleet shares its metadata and its key. */
-function fleetProblems({ role, metadataUrl, clusterKey }: Readonly<Record<string, unknown>>): readonly string[] {
-  if (role !== 'planner' && role !== 'worker') return [];
-  const problems = metadataUrl === null ? [`SLUICE_ROLE=${role} needs SLUICE_METADATA=postgres://…`] : [];
-  return clusterKey === null ? [...problems, `SLUICE_ROLE=${role} needs SLUICE_CLUSTER_KEY, the same on every node`] : problems;
+function fleetProblems(values: Readonly<Record<string, unknown>>): readonly string[] {
+  const { role, metadataUrl, clusterKey, heartbeatMs, aliveMs } = values;
+  const problems: string[] = [];
+  // One that is late, or lost on the way, must not make a worker look dead.
+  if (typeof heartbeatMs === 'number' && typeof aliveMs === 'number' && aliveMs < 3 * heartbeatMs)
+    problems.push('SLUICE_HEARTBEAT_MAX must be at least three times SLUICE_HEARTBEAT');
+  if ((values['tlsClientCertificate'] === null) !== (values['tlsClientKey'] === null))
+    problems.push('SLUICE_TLS_CLIENT_CERT and SLUICE_TLS_CLIENT_KEY go together; set both or none');
+  if (role !== 'planner' && role !== 'worker') return problems;
+  if (metadataUrl === null) problems.push(`SLUICE_ROLE=${role} needs SLUICE_METADATA=postgres://…`);
+  if (clusterKey === null) problems.push(`SLUICE_ROLE=${role} needs SLUICE_CLUSTER_KEY, the same on every node`);
+  return problems;
 }
 
 /** Half of a pair would be a belief in a protection that is not there. */

@@ -1,6 +1,6 @@
 /** The settings that say who comes in: sessions, tokens, TLS and an OpenID provider. Part of the table in settings.ts. */
 import { isTrustedUrl } from './auth/index.ts';
-import { attributeClaims, duration, list, nonEmpty, oneOf, optional, path } from './setting-values.ts';
+import { attributeClaims, duration, durationUpTo, list, nonEmpty, oneOf, optional, path } from './setting-values.ts';
 import type { Setting } from './settings.ts';
 
 export const IDENTITY_SETTINGS: Readonly<Record<string, Setting>> = {
@@ -34,12 +34,6 @@ export const IDENTITY_SETTINGS: Readonly<Record<string, Setting>> = {
     default: 'none',
     parse: oneOf('none', 'require'),
     doc: '`require`: every client must show a certificate; one named in users.yaml is a login.',
-  },
-  SLUICE_TLS_CA: {
-    key: 'tlsAuthority',
-    default: '',
-    parse: optional(path),
-    doc: "PEM file of the authorities above the workers' certificates, for planners. Empty: those of Node.js.",
   },
   SLUICE_TLS_CLIENT_CA: {
     key: 'tlsClientAuthority',
@@ -93,7 +87,7 @@ export const IDENTITY_SETTINGS: Readonly<Record<string, Setting>> = {
     key: 'clockSkewMs',
     default: '60s',
     parse: durationUpTo(600_000),
-    doc: "How far the OpenID provider's clock may be off; at most 10 minutes.",
+    doc: "How far the OpenID provider's clock, and the clocks of a cluster's nodes among each other, may be off; at most 10 minutes.",
   },
 };
 
@@ -101,12 +95,4 @@ export const IDENTITY_SETTINGS: Readonly<Record<string, Setting>> = {
 function trustedUrl(text: string): string {
   if (!isTrustedUrl(text)) throw new Error('must be an https URL; plain http is for loopback only');
   return text;
-}
-
-function durationUpTo(maxMs: number): (text: string) => number {
-  return (text) => {
-    const value = duration(0)(text);
-    if (value > maxMs) throw new Error(`must be at most ${maxMs / 60_000}m`);
-    return value;
-  };
 }

@@ -18,17 +18,22 @@ import {
   type SharedDocument,
   withScratch,
 } from './catalog/index.ts';
+import { type ClusterKeys, openKeysIfThere } from './cluster-keys.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
 import { ensureDemoData, flightsDirectory } from './demo.ts';
 import { DisposalStack } from './disposal.ts';
-import { type Analyzer, createAnalyzer, createEngine } from './engine/index.ts';
+import { type Analyzer, createAnalyzer, createEngine, type Engine, type FunctionInfo } from './engine/index.ts';
 import { fail } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Connection, Predicate, Snapshot } from './model.ts';
-import { resolveColumns, rowFunctions, type SchemaSource } from './planner/index.ts';
+import { createListing, type PlannerOptions, resolveColumns, rowFunctions, type SchemaSource, type SourceFiles } from './planner/index.ts';
 import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
 import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
-import { createEnginePool, type EnginePool } from './worker/index.ts';
+import { createStorage, type Storage } from './storage/index.ts';
+import { createEnginePool, type EnginePool, keepAuthorized } from './worker/index.ts';
+
+/** What planning asks of storage and of the engine's functions. */
+export type PlanningSource = Pick<PlannerOptions, 'files' | 'split'>;
 
 export interface MetadataOptions {
   readonly logger: Logger;
@@ -43,12 +48,15 @@ export interface MetadataOptions {
 export interface Metadata extends AsyncDisposable {
   /** The policy in force; its snapshot is the catalog in force. */
   current(): Policy;
-  readonly source: SchemaSource;
+  readonly source: SchemaSource & PlanningSource;
+  readonly storage: Storage;
   readonly pool: EnginePool;
   readonly fleet: Fleet;
   readonly indexes: FileIndexStore;
   /** Resolves when every change made so far is in force. */
   settled(): Promise<void>;
+  /** Milliseconds since the metadata database last answered; 0 while it does, and for a directory. */
+  outageMs(): number;
   /** A document that the nodes share; null when this node keeps its own files. */
   shared(name: string): Promise<SharedDocument | null>;
   /** Calls back with each later snapshot. */
@@ -56,14 +64,14 @@ export interface Metadata extends AsyncDisposable {
 }
 
 /** What `sluice check` needs too: the policy directory loaded, compiled and kept up to date. */
-export async function openMetadata(config: Config, tokenKey: string, options: MetadataOptions): Promise<Metadata> {
+export async function openMetadata(config: Config, keys: ClusterKeys, options: MetadataOptions): Promise<Metadata> {
   const started = new DisposalStack();
   try {
     const demoDirectory = join(config.stateDirectory, 'demo');
     if (config.policyDirectory === QUICKSTART_DIRECTORY) await ensureDemoData(demoDirectory, options.progress ?? (() => {}));
-    const { source, pool, loading } = await openSources(config, tokenKey, options, started);
+    const { source, storage, pool, loading, split } = await openSources(config, keys, options, started);
     const session = await openSession(config, loading.onProblems, started);
-    const fleet = started.add(session === null ? createSingleNode() : await createPostgresFleet(session, config.cluster));
+    const fleet = started.add(session === null ? createSingleNode() : await createPostgresFleet(session, config));
     const indexes = createFileIndexStore({
       backend:
         session === null ? createIndexFiles(join(config.stateDirectory, 'indexes')) : await openIndexTable(session, config.metadataGraceMs),
@@ -75,7 +83,9 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
     return {
       current,
       settled,
-      source,
+      outageMs: () => session?.outageMs() ?? 0,
+      source: { ...source, split, files: sourceFiles(storage, indexes) },
+      storage,
       pool,
       fleet,
       indexes,
@@ -93,7 +103,7 @@ export async function openMetadata(config: Config, tokenKey: string, options: Me
 export async function withRevisions<T>(config: Config, options: MetadataOptions, work: (store: PostgresStore) => Promise<T>): Promise<T> {
   const started = new DisposalStack();
   try {
-    const { loading } = await openSources(config, '', options, started);
+    const { loading } = await openSources(config, await openKeysIfThere(config), options, started);
     const session = await openSession(config, loading.onProblems, started);
     if (session === null) return fail('config.invalid', 'the metadata is a directory of files; set SLUICE_METADATA to postgres://…');
     return await work(
@@ -110,11 +120,13 @@ async function openSession(
   onProblems: Sources['loading']['onProblems'],
   started: DisposalStack,
 ): Promise<PostgresSession | null> {
-  return config.metadataUrl === null ? null : started.add(await PostgresSession.open({ url: config.metadataUrl, onProblems }));
+  return config.metadataUrl === null ? null : started.add(await PostgresSession.open({ url: config.metadataUrl, pollMs: config.heartbeatMs, onProblems }));
 }
 
 interface Sources {
   readonly source: SchemaSource;
+  readonly split: PlanningSource['split'];
+  readonly storage: Storage;
   readonly pool: EnginePool;
   /** What every store needs to read a policy set. */
   readonly loading: Pick<
@@ -123,11 +135,27 @@ interface Sources {
   >;
 }
 
-async function openSources(config: Config, tokenKey: string, options: MetadataOptions, started: DisposalStack): Promise<Sources> {
+async function openSources(config: Config, keys: ClusterKeys, options: MetadataOptions, started: DisposalStack): Promise<Sources> {
   const temporary = join(config.stateDirectory, 'tmp');
   const analyzer = started.add(await createAnalyzer());
-  const pool = started.add(createEnginePool((connections) => createEngine(engineOptions(config, connections, temporary, tokenKey))));
-  const source = await schemaSource(config, analyzer, pool);
+  const storage = createStorage({
+    openSecret: keys.openSecret,
+    glob: (connections, pattern, max) => leased(pool, connections, (engine) => engine.files(pattern, max)),
+    onCredentials: ({ connection, outcome, cause }) => {
+      if (outcome === 'failed')
+        options.logger.warn({ connection, error: String(cause) }, 'no new credentials for a connection; those at hand serve to their end');
+    },
+  });
+  started.add({ [Symbol.asyncDispose]: async () => storage[Symbol.dispose]() });
+  const pool = started.add(
+    createEnginePool(
+      (connections) => createEngine(engineOptions(config, connections, temporary, keys.token)),
+      (engine, connections) => keepAuthorized(engine, connections, { credentials: storage.credentials }),
+    ),
+  );
+  const functions = await analyzer.functions();
+  const source = schemaSource(config, analyzer, functions, pool, storage);
+  const split = { rowFunctions: rowFunctions(functions), bytesMin: SHARED_BYTES };
   const loading = {
     parsePredicate: (text: string) => parsePredicate(analyzer, text),
     supportsMask,
@@ -135,25 +163,25 @@ async function openSources(config: Config, tokenKey: string, options: MetadataOp
     resolveColumns: (draft: Parameters<typeof resolveColumns>[0]) => resolveColumns(draft, source),
     onProblems: options.onProblems ?? (() => {}),
   };
-  return { source, pool, loading };
+  return { source, split, storage, pool, loading };
 }
 
 async function openStore(config: Config, loading: Sources['loading'], session: PostgresSession | null): Promise<MetadataStore> {
   const base = baseOf(config);
   if (session === null)
-    return createFileStore({ ...loading, directory: config.policyDirectory, variables: Object.fromEntries(base.variables) });
+    return createFileStore({ ...loading, ...base, variables: Object.fromEntries(base.variables) });
   const store = await createPostgresStore({ ...loading, base, session, graceMs: config.metadataGraceMs });
   if ((await store.pull()) !== null) return store;
   return fail('policy.invalid', 'the metadata holds no policy set yet; write one with: sluice policy push <directory>');
 }
 
 /** Relative paths of a shared set start at this node's policy directory. */
-function baseOf(config: Config): { readonly directory: string; readonly variables: ReadonlyMap<string, string> } {
+function baseOf(config: Config): Required<Parameters<typeof createPostgresStore>[0]['base']> {
   const variables = new Map([
     ['data', join(config.stateDirectory, 'demo')],
     ['flights', flightsDirectory()],
   ]);
-  return { directory: config.policyDirectory, variables };
+  return { directory: config.policyDirectory, variables, plaintextNetwork: config.plaintextNetwork };
 }
 
 /** Swaps catalog and policy together, so that a request never sees one without the other. */
@@ -197,7 +225,7 @@ function engineOptions(
   tempDirectory: string,
   tokenKey: string,
 ): Parameters<typeof createEngine>[0] {
-  const { memoryLimitBytes, tempLimitBytes, threads, engineThreads, batchBytes, streamWindow, streamingBufferBytes } = config;
+  const { memoryLimitBytes, tempLimitBytes, threads, engineThreads, batchBytes, streamWindow, streamingBufferBytes, extensions } = config;
   return {
     connections,
     tempDirectory,
@@ -209,37 +237,45 @@ function engineOptions(
     streamWindow,
     streamingBufferBytes,
     variables: { sluice_token_key: tokenKey },
+    extensions,
   };
 }
 
-async function schemaSource(config: Config, analyzer: Analyzer, pool: EnginePool): Promise<SchemaSource> {
-  const functions = await analyzer.functions();
+/** Datasets with less are read as a whole: more endpoints would cost more than they bring. */
+const SHARED_BYTES = 8 * 1024 ** 2;
+
+/** Objects whose names and first footer tell the columns of all. */
+const SCHEMA_FILES = 10_000;
+
+function schemaSource(
+  config: Config,
+  analyzer: Analyzer,
+  functions: readonly FunctionInfo[],
+  pool: EnginePool,
+  storage: Storage,
+): SchemaSource {
   const limits: SqlLimits = { ...DEFAULT_SQL_LIMITS, textBytes: config.sqlBytesMax, depth: config.sqlDepthMax, nodes: config.sqlNodesMax };
   return {
     analyzer,
     functions: functionAllowList(functions),
     limits,
-    files: {
-      list: async (connections, pattern, max) => {
-        const { engine, release } = await pool.lease(connections);
-        try {
-          return await engine.files(pattern, max);
-        } finally {
-          release();
-        }
-      },
-      rowFunctions: rowFunctions(functions),
-      bytesMin: 8 * 1024 ** 2,
-    },
-    columnsOf: async (connections, relation) => {
-      const { engine, release } = await pool.lease(connections);
-      try {
-        return await engine.columns(relation);
-      } finally {
-        release();
-      }
-    },
+    objects: async (connections, pattern) => (await storage.list(connections, pattern, { max: SCHEMA_FILES })).map(({ path }) => path),
+    columnsOf: (connections, relation) => leased(pool, connections, (engine) => engine.columns(relation)),
   };
+}
+
+async function leased<T>(pool: EnginePool, connections: readonly Connection[], work: (engine: Engine) => Promise<T>): Promise<T> {
+  const { engine, release } = await pool.lease(connections);
+  try {
+    return await work(engine);
+  } finally {
+    release();
+  }
+}
+
+function sourceFiles(storage: Storage, indexes: FileIndexStore): SourceFiles {
+  const list = createListing({ list: (connections, pattern, max) => storage.list(connections, pattern, { max }) });
+  return { list, indexOf: (dataset) => indexes.of(dataset) };
 }
 
 /** The line breaks keep a trailing comment of the filter from swallowing the bracket. */

@@ -23,9 +23,23 @@ const GAUGES = {
   engine_jobs_running: 'Fetches under way.',
   engine_jobs_queued: 'Fetches that wait for a thread.',
   engine_catalogs: 'Governed catalogs kept for reuse.',
+  result_cache_entries: 'Finished results kept.',
+  result_cache_bytes: 'Memory of finished results, and of those being recorded.',
+  result_cache_disk_bytes: 'Disk space of finished results.',
+  hot_tables: 'Datasets kept as tables in memory.',
+  hot_table_bytes: 'Memory of these tables.',
+  file_cache_bytes: 'Byte ranges of files that the engine keeps in memory.',
+  footer_cache_bytes: 'Parquet footers that the engine keeps in memory.',
   memory_limit_bytes: 'Resident memory above which new queries are refused.',
   policy_epoch: 'Epoch of the policy in force.',
   draining: '1 while the server shuts down.',
+  serving: '1 while the node takes new work: metadata and storage answer, and it does not shut down.',
+  metadata_reachable: '1 while the metadata database answers.',
+  metadata_outage_seconds: 'Time since the metadata database last answered; 0 while it does.',
+  fleet_workers: 'Workers of the cluster that are alive and serve.',
+  heartbeat_age_seconds: 'Time since this worker last announced itself.',
+  storage_unreachable: 'Storage connections of datasets that do not answer.',
+  proxy_streams: 'Result streams that pass through this planner from a worker.',
 } as const;
 
 /** As the gauges, but of numbers that only grow. */
@@ -34,9 +48,19 @@ const TOTALS = {
   policy_misses_total: 'Requests whose principal’s rights had to be compiled.',
   catalog_hits_total: 'Queries whose governed catalog the engine had.',
   catalog_misses_total: 'Queries whose governed catalog the engine had to load.',
+  result_cache_hits_total: 'Repeated queries that were answered from finished results.',
+  result_cache_misses_total: 'Repeatable queries that had to be computed.',
+  result_cache_evictions_total: 'Finished results that made room for others.',
+  hot_table_hits_total: 'Readings of datasets that were in memory.',
+  hot_table_misses_total: 'Readings of datasets small enough for memory that were not there.',
+  hot_table_loads_total: 'Datasets taken into memory.',
+  hot_table_evictions_total: 'Datasets that left memory to make room.',
 } as const;
 
 export type ReadName = keyof typeof GAUGES | keyof typeof TOTALS;
+
+/** A number as it is now. */
+export type Reading = () => number | Promise<number>;
 
 export interface Metrics extends Disposable {
   /** Seconds from a request to its plan, of successful ones. */
@@ -48,7 +72,7 @@ export interface Metrics extends Disposable {
   /** A query that was ended to save the process's memory. */
   endedForMemory(): void;
   /** Numbers that others keep; read at each scrape. */
-  read(sources: Readonly<Partial<Record<ReadName, () => number>>>): void;
+  read(sources: Readonly<Partial<Record<ReadName, Reading>>>): void;
   /** Counts each request of the log by method, status and error, with its rows, bytes and decisions. */
   meter(log: AuditLog): AuditLog;
   /** The exposition format of Prometheus. */
@@ -162,25 +186,26 @@ function processInstruments(registry: Registry): ReturnType<typeof monitorEventL
   return lag;
 }
 
-function gauge(registry: Registry, name: string, help: string, get: () => number): void {
+function gauge(registry: Registry, name: string, help: string, get: Reading): void {
   new Gauge({
     name,
     help,
     registers: [registry],
-    collect() {
-      this.set(get());
+    async collect() {
+      this.set(await get());
     },
   });
 }
 
-function total(registry: Registry, name: string, help: string, get: () => number): void {
+function total(registry: Registry, name: string, help: string, get: Reading): void {
   new Counter({
     name,
     help,
     registers: [registry],
-    collect() {
+    async collect() {
+      const value = await get();
       this.reset();
-      this.inc(get());
+      this.inc(value);
     },
   });
 }

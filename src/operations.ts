@@ -6,7 +6,9 @@ import { limitPlanning } from './flight/index.ts';
 import type { Logger } from './log.ts';
 import type { Metadata } from './metadata.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import type { Connection, Snapshot } from './model.ts';
 import type { Planner } from './planner/index.ts';
+import { createReadiness, type Readiness } from './readiness.ts';
 import { createRestServer, type RestServer } from './rest/index.ts';
 import { type Admission, createAdmission, createMemoryGuard, createQueryLimits, type QueryLimits, residentLimit } from './worker/index.ts';
 
@@ -20,8 +22,10 @@ export interface Operations extends AsyncDisposable {
 
 /** What the HTTP port tells of. */
 export interface Observed {
-  readonly metadata: Pick<Metadata, 'current' | 'pool'>;
-  readonly draining: () => boolean;
+  readonly metadata: Pick<Metadata, 'current' | 'pool' | 'fleet' | 'outageMs'>;
+  readonly readiness: Readiness;
+  /** Streams that pass through a planner; null where none do. */
+  readonly streams: (() => number) | null;
   readonly logger: Logger;
 }
 
@@ -85,17 +89,68 @@ export function createOperations(config: Config, logger: Logger): Operations {
 
 /** The HTTP port, with the numbers of metadata and engines; null when it is off. Rejects when the address can not be bound. */
 export async function openHttp(config: Config, { metrics }: Operations, observed: Observed): Promise<RestServer | null> {
-  const { metadata, draining, logger } = observed;
+  const { metadata, readiness, logger } = observed;
   if (config.httpListen === null) return null;
+  const policy = lastOf(metadata.current);
   metrics.read({
-    policy_epoch: () => metadata.current().snapshot.epoch,
-    policy_hits_total: () => metadata.current().uses().hits,
-    policy_misses_total: () => metadata.current().uses().misses,
-    draining: () => Number(draining()),
+    policy_epoch: () => policy().snapshot.epoch,
+    policy_hits_total: () => policy().uses().hits,
+    policy_misses_total: () => policy().uses().misses,
+    draining: () => Number(readiness.draining()),
   });
   observeEngines(metrics, () => metadata.pool.stats());
-  const unready = async (): Promise<readonly string[]> => (draining() ? ['the server is shutting down'] : engineFaults(metadata));
+  observeFleet(config, metrics, observed);
+  const unready = async (): Promise<readonly string[]> => {
+    const faults = readiness.faults();
+    return faults.length > 0 ? faults : engineFaults(metadata);
+  };
   return createRestServer({ ...config.httpListen, metrics: metrics.render, unready, logger });
+}
+
+/** Whether this node serves: by metadata, storage of its datasets (a worker reads it, nobody else does) and shutdown. */
+export function openReadiness(config: Config, metadata: Metadata, logger: Logger): Readiness {
+  return createReadiness({
+    metadataFault: () => (metadata.outageMs() > config.metadataGraceMs ? 'the metadata service has been out of reach for too long' : null),
+    connections: () => (config.role === 'worker' ? usedConnections(metadata.current().snapshot) : []),
+    reachable: metadata.storage.reachable,
+    intervalMs: config.healthMs,
+    logger,
+  });
+}
+
+function usedConnections({ connections, datasets }: Snapshot): readonly Connection[] {
+  const used = new Set(datasets.flatMap(({ source }) => (source.kind === 'view' ? [] : [source.connection])));
+  return connections.filter(({ name }) => used.has(name));
+}
+
+/** The last value that could be had: numbers are scraped also while nothing is planned. */
+function lastOf<T>(get: () => T): () => T {
+  let last = get();
+  return () => {
+    try {
+      last = get();
+    } catch {
+      // Out of force for now.
+    }
+    return last;
+  };
+}
+
+function observeFleet({ role, metadataUrl }: Config, metrics: Metrics, { metadata, readiness, streams }: Observed): void {
+  const { fleet, outageMs } = metadata;
+  metrics.read({ serving: () => Number(readiness.faults().length === 0) });
+  if (metadataUrl !== null)
+    metrics.read({
+      metadata_reachable: () => Number(outageMs() === 0),
+      metadata_outage_seconds: () => outageMs() / 1000,
+      fleet_workers: () => fleet.workers().filter(({ alive }) => alive).length,
+    });
+  if (role === 'worker')
+    metrics.read({
+      heartbeat_age_seconds: () => (fleet.heartbeatAgeMs() ?? 0) / 1000,
+      storage_unreachable: () => readiness.unreachable(),
+    });
+  if (streams !== null) metrics.read({ proxy_streams: streams });
 }
 
 /** An engine whose threads are all busy answers nobody else at once, and is well. */

@@ -1,23 +1,23 @@
 /** Builds every part from a Config and connects them; `main.ts` and the tests start the same server. */
-import { hkdfSync, randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AuditLog, createAuditFile, createAuditLog } from './audit.ts';
 import type { Authenticator } from './auth/index.ts';
+import { openCaches } from './caches.ts';
 import { createScratchStore, type ScratchStore, scratchDirectory } from './catalog/index.ts';
+import { openKeys } from './cluster-keys.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
 import { duckdbVersion } from './engine/index.ts';
-import { announcement, locationOf, openProxy, type PlannerProxy, placeOn } from './fleet.ts';
+import { announcement, locationOf, openProxy, type PlannerProxy, placeOn, skewOf } from './fleet.ts';
 import { createFlightServer, type FlightServer, sqlMethods, type TlsCredentials, workerMethods } from './flight/index.ts';
 import { openIdentity, openTls } from './identity.ts';
 import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts';
 import type { Connection, Principal, Snapshot } from './model.ts';
-import { createOperations, type Operations, openHttp } from './operations.ts';
+import { createOperations, type Operations, openHttp, openReadiness } from './operations.ts';
 import { createPlanner } from './planner/index.ts';
 import { createSteward } from './steward.ts';
 import { VERSION } from './version.ts';
-import { createSealer, type Sealer } from './wire/index.ts';
+import type { Sealer } from './wire/index.ts';
 import { createCommandRunner, createIngest, createWorker, type Worker } from './worker/index.ts';
 
 export type StartOptions = MetadataOptions;
@@ -55,9 +55,16 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
   const { metadata, operations } = parts;
   const flight = started.add(await openFlight(config, parts, () => location));
   location = locationOf(config, flight.port);
-  if (config.role === 'worker') await metadata.fleet.join(announcement(config, location), () => operations.admission.stats().running);
-  let draining = false;
-  const http = await openHttp(config, operations, { metadata, draining: () => draining, logger: options.logger });
+  const readiness = started.add(openReadiness(config, metadata, options.logger));
+  readiness.onChange((ready) => {
+    flight.setServing(ready);
+    // Out of reach: the heartbeat ends, which says the same.
+    metadata.fleet.announce().catch(() => {});
+  });
+  const running = (): number => operations.admission.stats().running;
+  if (config.role === 'worker')
+    await metadata.fleet.join(announcement(config, location), () => ({ running: running(), serving: readiness.faults().length === 0 }));
+  const http = await openHttp(config, operations, { metadata, readiness, streams: parts.proxy?.streams ?? null, logger: options.logger });
   if (http !== null) started.add(http);
   return {
     host: config.flightHost,
@@ -67,7 +74,7 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     fastPath: flight.fastPath,
     snapshot: () => metadata.current().snapshot,
     drain: async (graceMs) => {
-      draining = true;
+      readiness.drain();
       // Out of reach is as good as told: the heartbeat ends.
       await metadata.fleet.leave().catch(() => {});
       await flight.drain(graceMs);
@@ -91,20 +98,23 @@ interface Parts {
 }
 
 async function openParts(config: Config, options: StartOptions, started: DisposalStack, location: () => string): Promise<Parts> {
-  const keys = deriveKeys(config.clusterKey ?? (await loadClusterKey(config.stateDirectory)));
-  const sealer = createSealer([{ id: '1', key: keys.seal }]);
+  const keys = await openKeys(config);
+  const { sealer } = keys;
   const scratch = started.add(await openScratch(config));
-  const metadata = started.add(await openMetadata(config, keys.token, config.metadataUrl === null ? { ...options, scratch } : options));
+  const metadata = started.add(await openMetadata(config, keys, config.metadataUrl === null ? { ...options, scratch } : options));
   const operations = started.add(createOperations(config, options.logger));
   const auditFile = config.auditFile ?? join(config.stateDirectory, 'audit.jsonl');
   const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(auditFile)));
   const tls = await openTls(config, options.logger);
   if (tls !== null) started.add(tls);
   const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);
+  const caches = started.add(await openCaches(config, { metadata, tokenKey: keys.token, logger: options.logger, location }));
+  caches.observe(operations.metrics);
   const ports = {
     scratch,
     settled: metadata.settled,
     lease: (connections: readonly Connection[]) => metadata.pool.lease(connections),
+    scans: { verify: metadata.storage.verify, relationFor: caches.relationFor },
     inForce: async (principal: Principal) => {
       const policy = metadata.current();
       return { snapshot: policy.snapshot, rights: await policy.forPrincipal(principal) };
@@ -113,13 +123,15 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
   const worker = createWorker({
     ...ports,
     cluster: config.cluster,
+    clockSkewMs: skewOf(config),
     sealer,
     admission: operations.admission,
     limits: operations.limits,
+    results: caches.results,
     runCommand: createCommandRunner({
       ...ports,
       runTokenCommand: tokens.run,
-      steward: createSteward(config, { metadata, operations, location }),
+      steward: createSteward(config, { metadata, operations, caches, location }),
     }),
     ingest: createIngest(ports),
   });
@@ -135,13 +147,14 @@ async function openFlight(config: Config, parts: Parts, location: () => string):
     sealer,
     cluster: config.cluster,
     ticketTtlMs: config.ticketTtlMs,
+    clockSkewMs: skewOf(config),
     preparedTtlMs: config.sessionTtlMs,
     ...(config.role === 'planner' ? { place: placeOn(metadata.fleet, location) } : {}),
   });
   const methods = methodsOf[config.role]({
     planner: operations.limited(planner),
     worker,
-    ...(proxy === null ? {} : { redeem: proxy.redeem }),
+    ...(proxy === null ? {} : { redeem: proxy.redeem, cancel: proxy.cancel }),
     sealer,
     // Client libraries choose their dialect by it.
     version: `duckdb ${duckdbVersion()} (Sluice ${VERSION})`,
@@ -173,22 +186,4 @@ function openScratch({ scratchDirectory: directory, scratchTables, scratchBytes,
     bytesMax: scratchBytes,
     lingerMs: queryMs,
   });
-}
-
-/** Independent keys for sealing and for tokens, so that neither reveals the other (RFC 5869). */
-function deriveKeys(master: Uint8Array): { readonly seal: Uint8Array; readonly token: string } {
-  const derive = (info: string): Buffer => Buffer.from(hkdfSync('sha256', master, '', `sluice ${info}`, 32));
-  return { seal: derive('seal'), token: derive('token').toString('hex') };
-}
-
-/** Made once; readable by the owner only. */
-async function loadClusterKey(stateDirectory: string): Promise<Uint8Array> {
-  const path = join(stateDirectory, 'cluster.key');
-  await mkdir(stateDirectory, { recursive: true });
-  try {
-    await writeFile(path, randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
-  return Buffer.from(await readFile(path, 'utf8'), 'base64');
 }

@@ -94,6 +94,21 @@ export function duration(minMs: number): (text: string) => number {
   };
 }
 
+export function durationUpTo(maxMs: number, minMs = 0): (text: string) => number {
+  return (text) => {
+    const value = duration(minMs)(text);
+    if (value > maxMs) throw new Error(`must be at most ${maxMs / 60_000}m`);
+    return value;
+  };
+}
+
+/** Grants name clusters by patterns: one spelling of each name, and no `*` in it. */
+export function parseCluster(text: string): string {
+  if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text))
+    throw new Error('must be a name of up to 63 lower-case letters, digits and -, for example adhoc-1');
+  return text;
+}
+
 /** Empty = none. */
 export function optional<T>(parse: (text: string) => T): (text: string) => T | null {
   return (text) => (text === '' ? null : parse(text));

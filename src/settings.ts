@@ -1,22 +1,8 @@
 /** Every setting: its name, its default and what it means. `config.ts` reads them, `documentation.ts` prints them. */
 import type { Config } from './config.ts';
+import { FLEET_SETTINGS } from './fleet-settings.ts';
 import { IDENTITY_SETTINGS } from './identity-settings.ts';
-import {
-  bytes,
-  duration,
-  integer,
-  MIB,
-  nonEmpty,
-  oneOf,
-  optional,
-  parseKey,
-  parseListen,
-  parseListenOrOff,
-  parseLocation,
-  parseMetadata,
-  parseThreads,
-  path,
-} from './setting-values.ts';
+import { bytes, duration, integer, MIB, oneOf, optional, parseListen, parseListenOrOff, parseThreads, path } from './setting-values.ts';
 
 export interface Setting {
   readonly key: keyof Config | 'flightListen';
@@ -29,24 +15,7 @@ export interface Setting {
 }
 
 export const SETTINGS: Readonly<Record<string, Setting>> = {
-  SLUICE_ROLE: {
-    key: 'role',
-    default: 'all',
-    parse: oneOf('all', 'planner', 'worker'),
-    doc: 'What this process does: `all` plans and serves; `planner` plans and sends clients to the workers; `worker` serves tickets.',
-  },
-  SLUICE_ADVERTISE: {
-    key: 'advertise',
-    default: '',
-    parse: parseLocation,
-    doc: 'Flight URI under which clients and planners reach this process, `grpc://…` or `grpc+tls://…`. Empty: the address listened on.',
-  },
-  SLUICE_ZONE: {
-    key: 'zone',
-    default: 'default',
-    parse: nonEmpty,
-    doc: 'Where this process runs, shown beside it in the list of workers.',
-  },
+  ...FLEET_SETTINGS,
   SLUICE_FLIGHT_LISTEN: {
     key: 'flightListen',
     default: '127.0.0.1:8815',
@@ -69,7 +38,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     key: 'plaintextNetwork',
     default: 'refuse',
     parse: (text) => oneOf('refuse', 'allow')(text) === 'allow',
-    doc: '`allow` lets ports without TLS listen beyond loopback.',
+    doc: '`allow` lets ports without TLS listen beyond loopback, and connections use `http://` endpoints there.',
   },
   SLUICE_STATE_DIR: {
     key: 'stateDirectory',
@@ -106,27 +75,6 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     default: 'policies/quickstart',
     parse: path,
     doc: 'The policy directory. The default is the demo that ships with Sluice.',
-  },
-  SLUICE_METADATA: {
-    key: 'metadataUrl',
-    default: 'files',
-    secret: true,
-    parse: parseMetadata,
-    doc: 'Where the policy set lives: `files` (the policy directory), or `postgres://…`, which all clusters share.',
-  },
-  SLUICE_METADATA_GRACE: {
-    key: 'metadataGraceMs',
-    default: '15m',
-    parse: duration(0),
-    doc: 'How long the last policy set stays in force while the metadata database is out of reach; then nothing is planned.',
-  },
-  SLUICE_CLUSTER: { key: 'cluster', default: 'local', parse: nonEmpty, doc: 'Name of this cluster; tickets are valid within it.' },
-  SLUICE_CLUSTER_KEY: {
-    key: 'clusterKey',
-    default: '',
-    secret: true,
-    parse: parseKey,
-    doc: '32 bytes in base64 that seal tickets and sessions and key the tokens. Empty: made once in the state directory.',
   },
   SLUICE_LOG_LEVEL: {
     key: 'logLevel',
@@ -232,6 +180,36 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     default: '64MB',
     parse: bytes(MIB, 2 ** 40),
     doc: 'How far the engine may scan ahead of a reader.',
+  },
+  SLUICE_RESULT_CACHE: {
+    key: 'resultCacheBytes',
+    default: '256MB',
+    parse: bytes(0, 2 ** 50),
+    doc: 'Memory for finished results of repeated queries, one at most an eighth of it. 0 keeps none.',
+  },
+  SLUICE_RESULT_CACHE_DISK: {
+    key: 'resultCacheDiskBytes',
+    default: '1GB',
+    parse: bytes(0, 2 ** 50),
+    doc: 'Disk space in the state directory for results that were asked for again, encrypted under a key that ends with the process. 0 keeps none.',
+  },
+  SLUICE_HOT_TABLES: {
+    key: 'hotTablesBytes',
+    default: '512MB',
+    parse: bytes(0, 2 ** 50),
+    doc: 'Memory for datasets that are read often or pinned; at most a quarter of the memory limit, of which it is a part. 0 keeps none.',
+  },
+  SLUICE_HOT_TABLE_MAX: {
+    key: 'hotTableBytes',
+    default: '64MB',
+    parse: bytes(0, 2 ** 50),
+    doc: 'Largest dataset, in bytes of its files, that is taken into memory because it is read often. A pinned one may be larger.',
+  },
+  SLUICE_EXTENSIONS: {
+    key: 'extensions',
+    default: '',
+    parse: optional(path),
+    doc: "Directory that holds `httpfs.duckdb_extension`, which connections of kind `s3` need. Empty: DuckDB downloads it to its own place.",
   },
   SLUICE_SQL_MAX_BYTES: { key: 'sqlBytesMax', default: '256KB', parse: bytes(1024, 16 * MIB), doc: 'Longest statement.' },
   SLUICE_SQL_MAX_DEPTH: { key: 'sqlDepthMax', default: '150', parse: integer(10, 1000), doc: 'Deepest nesting of a statement.' },

@@ -1,4 +1,5 @@
 /** What the statements of whoever operates the server reach: each port is the part that knows. */
+import type { Caches } from './caches.ts';
 import type { Config } from './config.ts';
 import { fail } from './errors.ts';
 import { announcement } from './fleet.ts';
@@ -9,22 +10,23 @@ import type { FleetEntry, StewardPorts } from './worker/index.ts';
 interface StewardParts {
   readonly metadata: Metadata;
   readonly operations: Operations;
+  readonly caches: Pick<Caches, 'pin' | 'entries'>;
   /** Where this process is reached, once it is. */
   readonly location: () => string;
 }
 
-export function createSteward(config: Config, { metadata, operations, location }: StewardParts): StewardPorts {
+export function createSteward(config: Config, { metadata, operations, caches, location }: StewardParts): StewardPorts {
   return {
     register: async () => fail('request.unimplemented', 'this server registers no datasets'),
     refresh: async () => fail('request.unimplemented', 'this server keeps no index'),
-    pin: async () => fail('request.unimplemented', 'this server keeps no tables in memory'),
+    pin: caches.pin,
     workers: async () => {
-      const entries = metadata.fleet.workers().map((node): FleetEntry => ({ ...node, running: 0, heartbeatAtMs: null, alive: true }));
+      const entries: readonly FleetEntry[] = await metadata.fleet.members();
       // One process is its own only worker.
       return entries.length > 0
         ? entries
         : [{ ...announcement(config, location()), running: operations.admission.stats().running, heartbeatAtMs: null, alive: true }];
     },
-    cache: async () => [],
+    cache: caches.entries,
   };
 }

@@ -7,7 +7,7 @@
 
 export { createFileIndexStore, type FileIndexStore, type IndexSummary, sourceHash } from './file-index-store.ts';
 export { createFileStore, type FileStore } from './file-store.ts';
-export { createPostgresFleet, createSingleNode, type Fleet, type WorkerNode } from './fleet.ts';
+export { createPostgresFleet, createSingleNode, type Fleet, type FleetMember, type WorkerNode, type WorkerState } from './fleet.ts';
 export { createIndexFiles } from './index-files.ts';
 export { openIndexTable } from './index-table.ts';
 export { readFiles } from './load.ts';

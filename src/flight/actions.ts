@@ -100,12 +100,12 @@ async function cancelQuery(services: Services, rpc: Rpc, body: Uint8Array): Prom
 /** Questions about the catalog have nothing to cancel. */
 async function cancel(services: Services, rpc: Rpc, info: ReturnedInfo): Promise<CancelStatus> {
   const pending = pollOf(services, rpc, info.appMetadata);
-  let cancelled = pending !== null && services.polls.cancel(rpc.principal.subject, pending.pollId);
-  for (const ticket of info.tickets) {
-    const sealed = sealedTask(ticket);
-    if (sealed !== null && (await services.worker.cancel(sealed, rpc.principal))) cancelled = true;
-  }
-  return cancelled ? 'cancelled' : 'notCancellable';
+  const unplanned = pending !== null && services.polls.cancel(rpc.principal.subject, pending.pollId);
+  const status = await services.cancel(
+    rpc,
+    info.tickets.flatMap((ticket) => sealedTask(ticket) ?? []),
+  );
+  return unplanned && status === 'notCancellable' ? 'cancelled' : status;
 }
 
 async function renewEndpoint(services: Services, rpc: Rpc, body: Uint8Array): Promise<void> {

@@ -5,7 +5,9 @@ import type { Rpc, RpcHandler } from './rpc.ts';
 
 export interface Health {
   readonly methods: Readonly<Record<'Check' | 'Watch', RpcHandler>>;
-  /** From now on NOT_SERVING; who watches is told, and its stream ends. */
+  /** SERVING or NOT_SERVING from now on; who watches is told. */
+  set(serving: boolean): void;
+  /** NOT_SERVING for good; who watches is told, and its stream ends. */
   stop(): void;
 }
 
@@ -16,11 +18,15 @@ const WATCHERS_MAX = 1000;
 export function createHealth(services: readonly string[]): Health {
   const known: ReadonlySet<string> = new Set(['', ...services]);
   const watchers = new Set<() => void>();
-  let stopped = false;
+  const state = { serving: true, stopped: false };
   let open = 0;
   const statusOf = (service: string): ServingStatus => {
     if (!known.has(service)) return 'SERVICE_UNKNOWN';
-    return stopped ? 'NOT_SERVING' : 'SERVING';
+    return state.serving && !state.stopped ? 'SERVING' : 'NOT_SERVING';
+  };
+  const change = (to: Partial<typeof state>): void => {
+    Object.assign(state, to);
+    for (const tell of [...watchers]) tell();
   };
   const check = async (rpc: Rpc): Promise<void> => {
     const status = statusOf(decodeHealthRequest(await rpc.request()));
@@ -40,16 +46,21 @@ export function createHealth(services: readonly string[]): Health {
     fail('server.unavailable', 'the server is shutting down; watch another one');
   };
   const tellUntilStopped = async (rpc: Rpc, service: string): Promise<void> => {
-    const first = statusOf(service);
-    await rpc.send(encodeHealthResponse(first));
-    if (!stopped) await nextChange(watchers, rpc.signal);
-    if (statusOf(service) !== first) await rpc.send(encodeHealthResponse(statusOf(service)));
+    let told: ServingStatus | null = null;
+    for (;;) {
+      const status = statusOf(service);
+      if (status !== told) {
+        told = status;
+        await rpc.send(encodeHealthResponse(status));
+      } else if (state.stopped) return;
+      else await nextChange(watchers, rpc.signal);
+    }
   };
-  const stop = (): void => {
-    stopped = true;
-    for (const tell of [...watchers]) tell();
+  return {
+    methods: { Check: check, Watch: watch },
+    set: (serving) => change({ serving }),
+    stop: () => change({ stopped: true }),
   };
-  return { methods: { Check: check, Watch: watch }, stop };
 }
 
 function nextChange(watchers: Set<() => void>, signal: AbortSignal): Promise<void> {

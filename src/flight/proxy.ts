@@ -1,9 +1,13 @@
-/** DoGet at a planner: queries run on the workers, for clients that follow no location; what needs no rows is answered here. */
-import type { QueryTask } from '../model.ts';
-import { openTicket, type Sealer } from '../wire/index.ts';
+/**
+ * DoGet and cancels at a planner: queries run on the workers, for clients that follow no location; what needs no rows is
+ * answered here.
+ */
+import type { BatchSource, QueryTask } from '../model.ts';
+import { type CancelStatus, openTicket, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Worker } from '../worker/index.ts';
 import type { Remote } from './remote.ts';
-import type { Redeem } from './types.ts';
+import type { Rpc } from './rpc.ts';
+import type { Cancel, Redeem } from './types.ts';
 
 export interface ProxyOptions {
   readonly remote: Remote;
@@ -13,16 +17,92 @@ export interface ProxyOptions {
   readonly cluster: string;
   /** Flight URIs of living workers for a task, best first. */
   readonly place: (task: QueryTask) => readonly string[];
+  /** Who gets new tasks now. */
+  readonly live: () => readonly string[];
+  /** Who may still run something, the living among them. */
+  readonly everywhere: () => readonly string[];
+  /** How far the clock of who made a ticket may be behind, milliseconds. */
+  readonly clockSkewMs?: number;
   readonly now?: () => number;
 }
 
-/** Rejects with ticket.*, server.unavailable and what the worker rejects with. */
-export function redeemElsewhere({ remote, worker, sealer, cluster, place, now = Date.now }: ProxyOptions): Redeem {
-  return async (rpc, sealed) => {
-    const ticket = openTicket(sealer, sealed, { cluster, subject: rpc.principal.subject, nowMs: now() });
-    if (ticket.task.kind !== 'query') return worker.redeem(sealed, rpc.principal, rpc.signal);
-    const source = await remote.read(sealed, place(ticket.task), rpc.bearer, rpc.signal);
-    const { queryId, statement, epoch, fingerprint } = ticket;
-    return { task: { queryId, statement, epoch, fingerprint }, source, ended: rpc.signal };
+export interface TicketProxy {
+  /** Rejects with ticket.*, server.unavailable and what the worker rejects with. */
+  readonly redeem: Redeem;
+  /** At every worker at once. Rejects with ticket.*. */
+  readonly cancel: Cancel;
+  /** Streams that pass through now. */
+  streams(): number;
+}
+
+export function createProxy(options: ProxyOptions): TicketProxy {
+  const { remote, worker, sealer, cluster, place, clockSkewMs = 0, now = Date.now } = options;
+  let streams = 0;
+  const open = (rpc: Rpc, sealed: Uint8Array): Ticket =>
+    openTicket(sealer, sealed, { cluster, subject: rpc.principal.subject, nowMs: now() - clockSkewMs });
+  return {
+    redeem: async (rpc, sealed) => {
+      const ticket = open(rpc, sealed);
+      if (ticket.task.kind !== 'query') return worker.redeem(sealed, rpc.principal, rpc.signal);
+      const { queryId, statement, epoch, fingerprint } = ticket;
+      // So that a cancel here ends it here too, whatever its worker does.
+      const running = worker.track(ticket, rpc.signal);
+      streams++;
+      const end = once(() => {
+        streams--;
+        running.end();
+      });
+      try {
+        const source = await remote.read(sealed, place(ticket.task), rpc.bearer, running.signal);
+        return { task: { queryId, statement, epoch, fingerprint }, source: thenEnd(source, end), ended: running.signal };
+      } catch (error) {
+        end();
+        throw error;
+      }
+    },
+    cancel: async (rpc, sealed) => {
+      const queries = sealed.filter((ticket) => open(rpc, ticket).task.kind === 'query');
+      const others = sealed.filter((ticket) => !queries.includes(ticket));
+      for (const ticket of queries) await worker.cancel(ticket, rpc.principal);
+      const here = await Promise.all(others.map((ticket) => worker.cancel(ticket, rpc.principal)));
+      const there = queries.length === 0 ? 'notCancellable' : await cancelAtAll(options, queries, rpc.bearer);
+      return there === 'notCancellable' && here.includes(true) ? 'cancelled' : there;
+    },
+    streams: () => streams,
+  };
+}
+
+/** One that is not in the list any more and does not answer is gone, and what it ran with it. */
+async function cancelAtAll(
+  { remote, live, everywhere }: ProxyOptions,
+  sealed: readonly Uint8Array[],
+  bearer: string,
+): Promise<CancelStatus> {
+  const living = new Set(live());
+  const asked = [...new Set([...living, ...everywhere()])];
+  const answers = await Promise.all(
+    asked.map(
+      async (location) => (await remote.cancel(sealed, location, bearer)) ?? (living.has(location) ? 'cancelling' : 'notCancellable'),
+    ),
+  );
+  return (['cancelling', 'cancelled'] as const).find((status) => answers.includes(status)) ?? 'notCancellable';
+}
+
+function thenEnd(source: BatchSource, end: () => void): BatchSource {
+  return {
+    schemaHeader: source.schemaHeader,
+    next: () => source.next(),
+    [Symbol.asyncDispose]: async () => {
+      end();
+      await source[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function once(run: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) run();
+    done = true;
   };
 }

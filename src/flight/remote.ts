@@ -3,29 +3,33 @@
  * messages on as they come. A worker that can not be reached is passed over until its first message; after that the
  * stream fails with it, for a second one would repeat rows.
  */
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientReadableStream,
-  credentials,
-  Metadata,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js';
+import { type ChannelCredentials, type Client, type ClientReadableStream, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { ERRORS, type ErrorCode, fail, SluiceError } from '../errors.ts';
 import type { BatchSource } from '../model.ts';
-import { decodeFlightData, encodeTaskTicket, encodeTicketMessage, messageRows } from '../wire/index.ts';
+import {
+  type CancelStatus,
+  decodeCancelAnswer,
+  decodeFlightData,
+  encodeCancelRequest,
+  encodeTaskTicket,
+  encodeTicketMessage,
+  messageRows,
+} from '../wire/index.ts';
+import { createChannels } from './channels.ts';
 
 /** In trailers: the code of errors.ts, so that another server of the cluster can tell what happened. */
 export const ERROR_CODE_TRAILER = 'x-sluice-error';
 
 const DO_GET = '/arrow.flight.protocol.FlightService/DoGet';
-/** A fleet's worth; the least recently used one is closed. */
-const CHANNELS_MAX = 256;
+const DO_ACTION = '/arrow.flight.protocol.FlightService/DoAction';
+/** One that does not answer a cancel by then is not waited for. */
+const CANCEL_MS = 3_000;
 
 export interface Remote extends AsyncDisposable {
   /** Streams a sealed ticket from the first of `locations` that answers. Rejects with what the worker said, or server.unavailable. */
   read(sealed: Uint8Array, locations: readonly string[], bearer: string, signal: AbortSignal): Promise<BatchSource>;
+  /** Asks one server to end what runs for these tickets; null when it did not answer in time. Never rejects. */
+  cancel(sealed: readonly Uint8Array[], location: string, bearer: string): Promise<CancelStatus | null>;
 }
 
 /** `credentialsFor`: how to reach a location's scheme, `grpc` or `grpc+tls`. */
@@ -45,20 +49,32 @@ export function createRemote(credentialsFor: (scheme: string) => ChannelCredenti
       }
       throw last;
     },
+    cancel: async (sealed, location, bearer) => {
+      try {
+        return await askCancel(channels.to(location), encodeCancelRequest(sealed.map(encodeTaskTicket)), bearer);
+      } catch {
+        return null;
+      }
+    },
     [Symbol.asyncDispose]: async () => channels.close(),
   };
 }
 
-/**
- * How to reach `grpc` and `grpc+tls` locations; `authority`: PEM of the certificates above the workers', null = the system's.
- * Bearers go over plaintext only where `plaintext` says so: then server.unavailable, as for a worker that is not there.
- */
-export function channelCredentials(authority: Buffer | null, plaintext: boolean): (scheme: string) => ChannelCredentials {
-  const tls = credentials.createSsl(authority);
-  return (scheme) => {
-    if (scheme !== 'grpc') return tls;
-    return plaintext ? credentials.createInsecure() : fail('server.unavailable', 'a worker without TLS is not asked; try again');
-  };
+async function askCancel(client: Client, request: Uint8Array, bearer: string): Promise<CancelStatus | null> {
+  const options = { deadline: Date.now() + CANCEL_MS };
+  const call = client.makeServerStreamRequest(DO_ACTION, identity, identity, Buffer.from(request), authorized(bearer), options);
+  try {
+    for await (const answer of call as AsyncIterable<Buffer>) return decodeCancelAnswer(answer);
+    return null;
+  } finally {
+    end(call);
+  }
+}
+
+function authorized(bearer: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${bearer}`);
+  return metadata;
 }
 
 /** What another worker may answer differently; everything else is about the ticket or its caller. */
@@ -68,9 +84,7 @@ function isElsewhereBetter({ code }: SluiceError): boolean {
 
 async function open(client: Client, request: Uint8Array, bearer: string, signal: AbortSignal): Promise<BatchSource> {
   signal.throwIfAborted();
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${bearer}`);
-  const call = client.makeServerStreamRequest(DO_GET, identity, identity, Buffer.from(request), metadata);
+  const call = client.makeServerStreamRequest(DO_GET, identity, identity, Buffer.from(request), authorized(bearer));
   const cancel = (): void => call.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   const messages = (call as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
@@ -115,41 +129,6 @@ function toLocal(error: unknown, signal: AbortSignal): SluiceError {
   if (named !== undefined && Object.hasOwn(ERRORS, named)) return new SluiceError(named as ErrorCode, details ?? '', error);
   if (code === status.UNAVAILABLE) return new SluiceError('server.unavailable', 'the worker went away; run the query again', error);
   return new SluiceError('server.internal', 'internal error', error);
-}
-
-interface Channels {
-  to(location: string): Client;
-  close(): void;
-}
-
-function createChannels(credentialsFor: (scheme: string) => ChannelCredentials): Channels {
-  const clients = new Map<string, Client>();
-  return {
-    to: (location) => {
-      const known = clients.get(location);
-      const client = known ?? connect(location, credentialsFor);
-      clients.delete(location);
-      clients.set(location, client);
-      const [oldest] = clients;
-      if (clients.size > CHANNELS_MAX && oldest !== undefined) {
-        clients.delete(oldest[0]);
-        oldest[1].close();
-      }
-      return client;
-    },
-    close: () => {
-      for (const client of clients.values()) client.close();
-    },
-  };
-}
-
-function connect(location: string, credentialsFor: (scheme: string) => ChannelCredentials): Client {
-  const [scheme = '', address = ''] = location.split('://');
-  return new Client(address, credentialsFor(scheme), {
-    'grpc.max_receive_message_length': -1,
-    'grpc.initial_reconnect_backoff_ms': 200,
-    'grpc.max_reconnect_backoff_ms': 2000,
-  });
 }
 
 function identity(bytes: Buffer): Buffer {

@@ -10,7 +10,8 @@ export type QueryCommand = Extract<SqlCommand, { kind: 'statement' | 'prepared' 
 /** Commands that are asked for by DoPut only. */
 const PUT_ONLY: ReadonlySet<string> = new Set(['CommandStatementUpdate', 'CommandPreparedStatementUpdate', 'CommandStatementIngest']);
 /** Some clients send the statement itself as the command; every Flight SQL command starts otherwise. */
-const RAW_SQL = /^[\s(]*(?:select|with|from|values|explain|describe|show|summarize|table|pivot|unpivot|create|insert|drop|register|refresh|pin|unpin)\b/i;
+const RAW_SQL =
+  /^[\s(]*(?:select|with|from|values|explain|describe|show|summarize|table|pivot|unpivot|create|insert|drop|register|refresh|pin|unpin)\b/i;
 /** Table, schema and catalog. */
 const PATH_PARTS_MAX = 3;
 

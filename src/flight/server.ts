@@ -40,6 +40,8 @@ export interface FlightServer extends AsyncDisposable {
   readonly port: number;
   /** Frames go straight onto HTTP/2; false means the slower copy through grpc-js. */
   readonly fastPath: boolean;
+  /** What health checks are told from now on; requests are served either way. */
+  setServing(serving: boolean): void;
   /** Refuses new requests, waits for the running ones, and after `graceMs` ends them. */
   drain(graceMs: number): Promise<void>;
 }
@@ -104,7 +106,7 @@ export async function createFlightServer(options: FlightServerOptions): Promise<
     draining ??= shutDown(server, edge, graceMs);
     return draining;
   };
-  return { port, fastPath, drain, [Symbol.asyncDispose]: () => drain(0) };
+  return { port, fastPath, setServing: health.set, drain, [Symbol.asyncDispose]: () => drain(0) };
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Sluice's Flight SQL service: the Flight methods over a planner and a worker. */
 import type { Planner } from '../planner/index.ts';
-import type { Sealer } from '../wire/index.ts';
+import type { CancelStatus, Sealer } from '../wire/index.ts';
 import type { Worker } from '../worker/index.ts';
 import { doAction, listActions } from './actions.ts';
 import { createBindings } from './bindings.ts';
@@ -12,18 +12,20 @@ import { type OptionRules, SLUICE_OPTIONS } from './option-rules.ts';
 import { pollFlightInfo } from './poll.ts';
 import { createPolls } from './polls.ts';
 import { doPut } from './put.ts';
-import type { RpcHandler } from './rpc.ts';
+import type { Rpc, RpcHandler } from './rpc.ts';
 import type { FlightMethod } from './server.ts';
 import { createSessions } from './session-options.ts';
 import { sqlInfoValues } from './sql-info.ts';
 import { unimplemented } from './stream.ts';
-import type { Redeem, Services } from './types.ts';
+import type { Cancel, Redeem, Services } from './types.ts';
 
 export interface SqlMethodsOptions {
   readonly planner: Planner;
   readonly worker: Worker;
   /** Default: by `worker`. */
   readonly redeem?: Redeem;
+  /** Default: at `worker`. */
+  readonly cancel?: Cancel;
   /** Seals session options and the descriptors of pending polls. */
   readonly sealer: Sealer;
   /** Of Sluice, as GetSqlInfo tells it. */
@@ -74,6 +76,7 @@ function createServices(options: SqlMethodsOptions): Services {
     planner,
     worker,
     redeem: options.redeem ?? ((rpc, sealed) => worker.redeem(sealed, rpc.principal, rpc.signal)),
+    cancel: options.cancel ?? ((rpc, sealed) => cancelHere(worker, rpc, sealed)),
     sealer,
     sqlInfo: sqlInfoValues({ version, preparedTtlMs, statementBytesMax }),
     sessions: createSessions({ planner, sealer, rules, idleMs, secure, now }),
@@ -81,4 +84,10 @@ function createServices(options: SqlMethodsOptions): Services {
     polls: createPolls(now),
     now,
   };
+}
+
+async function cancelHere(worker: Worker, { principal }: Rpc, sealed: readonly Uint8Array[]): Promise<CancelStatus> {
+  let cancelled = false;
+  for (const ticket of sealed) if (await worker.cancel(ticket, principal)) cancelled = true;
+  return cancelled ? 'cancelled' : 'notCancellable';
 }

@@ -19,13 +19,16 @@ export interface ReturnedInfo {
   readonly appMetadata: Uint8Array;
 }
 
-export type CancelStatus = 'cancelled' | 'notCancellable';
+/** `cancelling`: somebody who may run it did not answer. */
+export type CancelStatus = 'cancelled' | 'cancelling' | 'notCancellable';
 
-const CANCEL_STATUS = { cancelled: 1, notCancellable: 3 } as const;
+const CANCEL_STATUS = { cancelled: 1, cancelling: 2, notCancellable: 3 } as const;
 /** Ours have at most 64. */
 const ENDPOINTS_MAX = 1000;
 
 const PACKAGE = 'arrow.flight.protocol';
+const action: Codec = codec(`${PACKAGE}.Action`);
+const actionResult: Codec = codec(`${PACKAGE}.Result`);
 const info: Codec = codec(`${PACKAGE}.FlightInfo`);
 const cancelRequest: Codec = codec(`${PACKAGE}.CancelFlightInfoRequest`);
 const cancelResult: Codec = codec(`${PACKAGE}.CancelFlightInfoResult`);
@@ -58,6 +61,19 @@ export function decodeCancelFlightInfo(body: Uint8Array): ReturnedInfo {
 
 export function encodeCancelFlightInfo(status: CancelStatus): Uint8Array {
   return cancelResult.encode({ status: CANCEL_STATUS[status] });
+}
+
+/** The action CancelFlightInfo for these Flight tickets, as one server asks another. */
+export function encodeCancelRequest(tickets: readonly Uint8Array[]): Uint8Array {
+  const body = cancelRequest.encode({ info: { endpoint: tickets.map((ticket) => ({ ticket: { ticket } })) } });
+  return action.encode({ type: 'CancelFlightInfo', body });
+}
+
+/** Its answer, a Result message; null when it says nothing that is known here. */
+export function decodeCancelAnswer(bytes: Uint8Array): CancelStatus | null {
+  const status = cancelResult.decode(actionResult.decode(bytes).bytes('body')).number('status');
+  const [name] = Object.entries(CANCEL_STATUS).find(([, value]) => value === status) ?? [];
+  return (name as CancelStatus | undefined) ?? null;
 }
 
 export function decodeCancelQuery(body: Uint8Array): ReturnedInfo {

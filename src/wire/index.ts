@@ -5,6 +5,7 @@
  */
 export type { CancelStatus, PreparedStatement, ReturnedInfo } from './action-messages.ts';
 export {
+  decodeCancelAnswer,
   decodeCancelFlightInfo,
   decodeCancelQuery,
   decodeClosePrepared,
@@ -12,6 +13,7 @@ export {
   decodeRenewEndpoint,
   encodeCancelFlightInfo,
   encodeCancelQuery,
+  encodeCancelRequest,
   encodeEndpoint,
   encodePreparedStatement,
 } from './action-messages.ts';

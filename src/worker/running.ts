@@ -7,7 +7,8 @@ const REMEMBERED_MAX = 10_000;
 interface Query {
   readonly streams: Set<AbortController>;
   expiresAtMs: number;
-  cancelled: boolean;
+  /** What the first cancel was told; null = not cancelled. */
+  cancelled: boolean | null;
 }
 
 /** A stream's place in the registry. */
@@ -21,7 +22,7 @@ export interface Running {
 export interface RunningQueries {
   /** Rejects with request.cancelled when the query was cancelled before. */
   start(query: { readonly queryId: string; readonly expiresAtMs: number }, signal: AbortSignal): Running;
-  /** Ends all streams of the query and refuses later ones; false when it had begun and nothing of it runs any more. */
+  /** Ends all streams of the query and refuses later ones; false when it had begun and nothing of it ran any more. Asked again it says the same. */
   cancel(query: { readonly queryId: string; readonly expiresAtMs: number }): boolean;
   size(): number;
 }
@@ -42,7 +43,7 @@ export function createRunningQueries(now: () => number): RunningQueries {
     if (queries.size >= REMEMBERED_MAX) forget(() => true, REMEMBERED_MAX * 0.9);
   };
   const mention = (queryId: string, expiresAtMs: number): Query => {
-    const query = queries.get(queryId) ?? { streams: new Set(), expiresAtMs, cancelled: false };
+    const query = queries.get(queryId) ?? { streams: new Set(), expiresAtMs, cancelled: null };
     query.expiresAtMs = Math.max(query.expiresAtMs, expiresAtMs);
     if (!queries.has(queryId) && queries.size >= REMEMBERED_MAX) makeRoom();
     queries.set(queryId, query);
@@ -51,7 +52,7 @@ export function createRunningQueries(now: () => number): RunningQueries {
   return {
     start: ({ queryId, expiresAtMs }, signal) => {
       const query = mention(queryId, expiresAtMs);
-      if (query.cancelled) fail('request.cancelled', 'this query was cancelled; run it again');
+      if (query.cancelled !== null) fail('request.cancelled', 'this query was cancelled; run it again');
       const stream = new AbortController();
       query.streams.add(stream);
       return { signal: AbortSignal.any([signal, stream.signal]), end: () => void query.streams.delete(stream) };
@@ -59,10 +60,9 @@ export function createRunningQueries(now: () => number): RunningQueries {
     cancel: ({ queryId, expiresAtMs }) => {
       const hasBegun = queries.has(queryId);
       const query = mention(queryId, expiresAtMs);
-      const hasEnded = hasBegun && query.streams.size === 0;
-      query.cancelled = true;
+      query.cancelled ??= !hasBegun || query.streams.size > 0;
       for (const stream of query.streams) stream.abort(new SluiceError('request.cancelled', 'the query was cancelled'));
-      return !hasEnded;
+      return query.cancelled;
     },
     size: () => queries.size,
   };

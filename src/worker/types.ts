@@ -2,6 +2,7 @@
 import type { Engine } from '../engine/index.ts';
 import type { BatchSource, Command, Principal, QueryTask, Snapshot, TableName } from '../model.ts';
 import type { PrincipalPolicy } from '../policy/index.ts';
+import type { Running } from './running.ts';
 
 /** An opened ticket, before any row is read. */
 export interface OpenedTask {
@@ -38,6 +39,8 @@ export interface Worker {
   ingest(request: IngestRequest, principal: Principal, messages: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number>;
   /** Ends what runs for this ticket's query and refuses its tickets from now on; false when it has already ended. Rejects with ticket.*. */
   cancel(ticket: Uint8Array, principal: Principal): Promise<boolean>;
+  /** A place among the running for a stream that another process computes, so that `cancel` ends it here too. Rejects with request.cancelled. */
+  track(query: { readonly queryId: string; readonly expiresAtMs: number }, signal: AbortSignal): Running;
 }
 
 /** An engine held while a stream runs. */
@@ -53,7 +56,9 @@ export interface PolicyInForce {
 }
 
 /** A command's answer: rows by column name under its `commandSchema`, or how many rows it changed. */
-export type CommandResult = { readonly count: number } | { readonly rows: readonly Readonly<Record<string, string | Date | bigint | boolean | null>>[] };
+export type CommandResult =
+  | { readonly count: number }
+  | { readonly rows: readonly Readonly<Record<string, string | Date | bigint | boolean | null>>[] };
 
 /** A command that has passed every check of its ticket. */
 export interface CommandCall {

@@ -108,6 +108,7 @@ export async function startFake(): Promise<Fake> {
     execute: async () => ({ task, rows: 0 }),
     ingest: async () => 0,
     cancel: async () => false,
+    track: (_, signal) => ({ signal, end: () => {} }),
   };
   const worker = new Proxy(base, { get: (target, name: keyof Worker) => fake.worker[name] ?? target[name] });
   const server = await createFlightServer({

@@ -59,6 +59,25 @@ describe('Watch', () => {
     for (const watch of [known, unknown]) watch.cancel();
   });
 
+  test('learns of each change, and the server goes on serving', async () => {
+    const other = await startFake();
+    using watcher = new ServiceClient(other.port);
+    const seen: string[] = [];
+    const watch = watcher.watch();
+    watch.on('error', () => {});
+    watch.on('data', (status: string) => seen.push(status));
+    await vi.waitFor(() => expect(seen).toEqual(['SERVING']), PATIENCE);
+    other.server.setServing(false);
+    await vi.waitFor(() => expect(seen).toEqual(['SERVING', 'NOT_SERVING']), PATIENCE);
+    expect(await watcher.check()).toBe('NOT_SERVING');
+    other.server.setServing(false);
+    other.server.setServing(true);
+    await vi.waitFor(() => expect(seen).toEqual(['SERVING', 'NOT_SERVING', 'SERVING']), PATIENCE);
+    expect(await watcher.check()).toBe('SERVING');
+    watch.cancel();
+    await other[Symbol.asyncDispose]();
+  });
+
   test('learns of the shutdown before its connection ends', async () => {
     const other = await startFake();
     using watcher = new ServiceClient(other.port);

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { credentials } from '@grpc/grpc-js';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
-import { channelCredentials, createRemote, type Remote } from '#src/flight/remote.js';
+import { channelCredentials } from '#src/flight/channels.js';
+import { createRemote, type Remote } from '#src/flight/remote.js';
 import type { BatchSource } from '#src/model.js';
 import { connectFlight } from '../../support/flight-client.ts';
 import { eventually, type Fake, startFake } from './fakes.ts';
@@ -86,9 +89,43 @@ test('a cancel reaches the worker', async () => {
   await source[Symbol.asyncDispose]();
 });
 
-test('a bearer goes to no plaintext location unless that is allowed', async () => {
-  await using strict = createRemote(channelCredentials(null, false));
-  await expect(strict.read(TICKET, [location], bearer, signal())).rejects.toMatchObject({ code: 'server.unavailable' });
-  await using open = createRemote(channelCredentials(null, true));
-  expect(await drain(await open.read(TICKET, [location], bearer, signal()))).toBe(3);
+test('so is one whose release is older than the ticket', async () => {
+  worker.worker = {
+    redeem: async () => {
+      throw new SluiceError('ticket.version', 'newer');
+    },
+  };
+  await expect(remote.read(TICKET, [location, NOBODY], bearer, signal())).rejects.toMatchObject({ code: 'server.unavailable' });
+  await expect(remote.read(TICKET, [location], bearer, signal())).rejects.toMatchObject({ code: 'ticket.version' });
+});
+
+describe('cancel', () => {
+  test('asks a server for its caller, and tells what it says', async () => {
+    const cancelled: string[] = [];
+    const answers = [true, false];
+    worker.worker = {
+      cancel: async (sealed, { subject }) => {
+        cancelled.push(`${subject} ${Buffer.from(sealed)}`);
+        return answers.shift() ?? false;
+      },
+    };
+    expect(await remote.cancel([TICKET], location, bearer)).toBe('cancelled');
+    expect(await remote.cancel([TICKET, Buffer.from('t1')], location, bearer)).toBe('notCancellable');
+    expect(cancelled).toEqual(['ada t0', 'ada t0', 'ada t1']);
+  });
+
+  test('says nothing of one that refuses, is not there or does not speak', async () => {
+    await using strict = createRemote(channelCredentials({ authority: null, identity: null, plaintext: false }));
+    const deaf = createServer().listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    const { port } = deaf.address() as AddressInfo;
+    const answers = await Promise.all([
+      remote.cancel([TICKET], location, 'nobody'),
+      remote.cancel([TICKET], NOBODY, bearer),
+      remote.cancel([TICKET], `grpc://127.0.0.1:${port}`, bearer),
+      strict.cancel([TICKET], location, bearer),
+    ]);
+    deaf.close();
+    expect(answers).toEqual([null, null, null, null]);
+  });
 });

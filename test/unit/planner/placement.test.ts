@@ -31,6 +31,18 @@ test('shares follow capacity', () => {
   expect((shares.get('w1') ?? 0) / KEYS.length).toBeCloseTo(0.25, 1);
 });
 
+test('a worker at capacity is passed over, and takes its tasks again later', () => {
+  const workers = fleet(4);
+  for (const key of KEYS.slice(0, 200)) {
+    const before = rank(key, workers);
+    const [first] = before;
+    const busy = workers.map((worker) => ({ ...worker, running: worker.id === first?.id ? worker.capacity : worker.capacity - 1 }));
+    expect(rank(key, busy).map(({ id }) => id)).toEqual([...before.slice(1), ...before.slice(0, 1)].map(({ id }) => id));
+  }
+  const full = workers.map((worker) => ({ ...worker, running: worker.capacity + 1 }));
+  expect(rank('k', full).map(({ id }) => id)).toEqual(rank('k', workers).map(({ id }) => id));
+});
+
 test('a worker that restarts under another id keeps its tasks', () => {
   const again = fleet(3).map((worker) => ({ ...worker, id: `${worker.id}-again` }));
   for (const key of KEYS.slice(0, 100)) expect(rank(key, again)[0]?.location).toBe(rank(key, fleet(3))[0]?.location);

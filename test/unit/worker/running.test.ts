@@ -44,3 +44,12 @@ test('the memory is bounded: expired and old queries are forgotten, running ones
   expect(running.cancel({ queryId: 'long', expiresAtMs: 1 })).toBe(true);
   expect(long.signal.aborted).toBe(true);
 });
+
+test('a cancel that is asked for again is answered as before', () => {
+  const running = createRunningQueries(() => 0);
+  const first = { queryId: 'runs', expiresAtMs: 1000 };
+  running.start(first, new AbortController().signal).end();
+  expect([running.cancel(first), running.cancel(first)]).toEqual([false, false]);
+  const second = { queryId: 'waits', expiresAtMs: 1000 };
+  expect([running.cancel(second), running.cancel(second)]).toEqual([true, true]);
+});
