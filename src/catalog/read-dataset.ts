@@ -1,6 +1,6 @@
 /** One entry of `datasets:`. */
 
-import type { Connection, Dataset, Source } from '../model.ts';
+import type { Connection, Dataset, FileFormat, Source } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault } from './identifiers.ts';
 import { type DeclaredKeys, readKeys } from './keys.ts';
@@ -36,6 +36,8 @@ const KEYS = [
   'tags',
   'connection',
   'parquet',
+  'csv',
+  'json',
   'hive',
   'table',
   'view',
@@ -56,6 +58,9 @@ export function readDataset(key: string, node: YamlNode, around: Surroundings): 
   const description = fields.get('description')?.text();
   const tags = readTagList(fields.get('tags'), around.tags);
   const declared = readColumns(fields.get('columns'), around.tags);
+  const untyped =
+    (source?.kind === 'csv' || source?.kind === 'json') && (declared.length === 0 || declared.some(({ type }) => type === undefined));
+  if (untyped) node.problem(`a ${source.kind} dataset needs columns with their types; sluice dataset register finds them`);
   const keys = readKeys(name, fields.get('primaryKey'), fields.get('foreignKeys'));
   if (source === undefined || fault !== null) return undefined;
   const id = fields.get('id')?.text() ?? key;
@@ -63,27 +68,38 @@ export function readDataset(key: string, node: YamlNode, around: Surroundings): 
   return { dataset, declared, keys, position: node.position };
 }
 
+const FILE_KINDS = ['parquet', 'csv', 'json'] as const;
+const KINDS = [...FILE_KINDS, 'table', 'view'] as const;
+
 function readSource(fields: DatasetFields, node: YamlNode, connections: readonly Connection[]): Source | undefined {
-  const given = (['parquet', 'table', 'view'] as const).filter((kind) => fields.get(kind) !== undefined);
+  const given = KINDS.filter((kind) => fields.get(kind) !== undefined);
   const [kind] = given;
-  if (kind === undefined || given.length > 1) return node.problem('a dataset needs one of parquet, table, view');
-  const text = fields.get(kind)?.text();
-  const hive = kind === 'parquet' ? (fields.get('hive')?.flag() ?? false) : fields.get('hive')?.problem('hive goes with parquet');
+  const at = kind === undefined ? undefined : fields.get(kind);
+  if (kind === undefined || at === undefined || given.length > 1) return node.problem(`a dataset needs one of ${KINDS.join(', ')}`);
+  const format = FILE_KINDS.find((name) => name === kind);
+  if (format === undefined) fields.get('hive')?.problem(`hive goes with ${FILE_KINDS.join(', ')}`);
+  const text = at.text();
   if (text === undefined) return undefined;
   if (kind === 'view') {
     fields.get('connection')?.problem('a view has no connection');
-    return text.trim() === '' ? fields.get(kind)?.problem('view must hold a SELECT') : { kind: 'view', sql: text };
+    return text.trim() === '' ? at.problem('view must hold a SELECT') : { kind: 'view', sql: text };
   }
-  const connection = pickConnection(fields, node, connections, kind === 'parquet' ? ['local', 's3'] : ['duckdb']);
+  const connection = pickConnection(fields, node, connections, format === undefined ? ['duckdb'] : ['local', 's3']);
   if (connection === undefined) return undefined;
-  if (connection.kind === 'duckdb') return readTable(text, connection.name, fields.get(kind) ?? node);
-  const at = fields.get(kind) ?? node;
-  const path = placeBelow(connection, text, at);
-  return path === undefined ? undefined : { kind: 'parquet', connection: connection.name, path, hivePartitioning: hive ?? false };
+  if (connection.kind === 'duckdb') return readTable(text, connection.name, at);
+  return readFiles(format ?? 'parquet', text, connection, fields, at);
 }
 
-function placeBelow(connection: Exclude<Connection, { kind: 'duckdb' }>, text: string, node: YamlNode): string | undefined {
-  return connection.kind === 's3' ? objectBelow(connection, text, node) : pathBelow(connection.directory, text, node);
+function readFiles(
+  kind: FileFormat,
+  text: string,
+  connection: Exclude<Connection, { kind: 'duckdb' }>,
+  fields: DatasetFields,
+  at: YamlNode,
+): Source | undefined {
+  const path = connection.kind === 's3' ? objectBelow(connection, text, at, kind) : pathBelow(connection.directory, text, at, kind);
+  const hivePartitioning = fields.get('hive')?.flag() ?? false;
+  return path === undefined ? undefined : { kind, connection: connection.name, path, hivePartitioning };
 }
 
 /** `schema.table`; `main` when there is no dot. */

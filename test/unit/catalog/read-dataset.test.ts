@@ -47,17 +47,53 @@ test('tables and views', () => {
 });
 
 test.each([
+  ['csv', 'a/', '/lake/a/**/*.csv'],
+  ['csv', 'a.csv', '/lake/a.csv'],
+  ['csv', 'a.parquet', '/lake/a.parquet/**/*.csv'],
+  ['json', 'a', '/lake/a/**/*.json*'],
+  ['json', 'a.jsonl', '/lake/a.jsonl'],
+  ['json', 'a/*.ndjson', '/lake/a/*.ndjson'],
+  ['parquet', 'a.csv', '/lake/a.csv/**/*.parquet'],
+] as const)('%s: %s is %s', (format, text, path) => {
+  const { draft, problems } = read('demo.a', `{ ${format}: "${text}", hive: true, columns: { x: { type: INTEGER } } }`);
+  expect(problems).toEqual([]);
+  expect(draft?.dataset.source).toEqual({ kind: format, connection: 'lake', path, hivePartitioning: true });
+});
+
+test('on S3 a prefix stands for the objects of the format below it', () => {
+  const bucket: Connection = {
+    kind: 's3',
+    name: 'cloud',
+    bucket: 'b',
+    prefix: 'p/',
+    region: null,
+    endpoint: null,
+    pathStyle: false,
+    credentials: { kind: 'default' },
+  };
+  for (const [text, key] of [
+    ['.', '**/*.csv'],
+    ['a', 'a/**/*.csv'],
+    ['a.csv', 'a.csv'],
+    ['a/*.txt', 'a/*.txt'],
+  ]) {
+    const { draft } = read('demo.a', `{ csv: "${text}", columns: { x: { type: INTEGER } } }`, [bucket]);
+    expect(draft?.dataset.source).toMatchObject({ kind: 'csv', path: `s3://b/p/${key}` });
+  }
+});
+
+test.each([
   ['people', '{ view: SELECT 1 }', 'people is no dataset name; write schema.name'],
   ['a.b.c', '{ view: SELECT 1 }', 'a.b.c is no dataset name'],
   ['demo.', '{ view: SELECT 1 }', 'is no dataset name'],
   ['.x', '{ view: SELECT 1 }', 'must not be empty'],
   ['p_x.a', '{ view: SELECT 1 }', 'p_x is reserved'],
   ['demo.a*', '{ view: SELECT 1 }', 'must not hold'],
-  ['demo.a', '{}', 'a dataset needs one of parquet, table, view'],
+  ['demo.a', '{}', 'a dataset needs one of parquet, csv, json, table, view'],
   ['demo.a', '{ view: SELECT 1, table: t }', 'a dataset needs one of'],
   ['demo.a', '{ view: " " }', 'view must hold a SELECT'],
   ['demo.a', '{ view: SELECT 1, connection: lake }', 'a view has no connection'],
-  ['demo.a', '{ view: SELECT 1, hive: true }', 'hive goes with parquet'],
+  ['demo.a', '{ view: SELECT 1, hive: true }', 'hive goes with parquet, csv, json'],
   ['demo.a', '{ parquet: ../x.parquet }', "leaves its connection's directory"],
   ['demo.a', '{ parquet: /etc/x.parquet }', 'is relative to'],
   ['demo.a', '{ parquet: x.parquet, connection: shop }', 'there is no local or s3 connection shop'],
@@ -68,6 +104,11 @@ test.each([
   ['demo.a', '{ view: SELECT 1, columns: { x: {}, X: {} } }', 'column X is there twice'],
   ['demo.a', '{ view: SELECT 1, columns: { x: { mask: y } } }', 'unknown key mask'],
   ['demo.a', '{ view: SELECT 1, columns: [x] }', 'columns must be a mapping'],
+  ['demo.a', '{ csv: a.csv }', 'a csv dataset needs columns with their types'],
+  ['demo.a', '{ json: a.json, columns: { x: { type: INTEGER }, y: {} } }', 'a json dataset needs columns with their types'],
+  ['demo.a', '{ csv: a.csv, json: b.json, columns: { x: { type: INTEGER } } }', 'a dataset needs one of'],
+  ['demo.a', '{ csv: ../a.csv, columns: { x: { type: INTEGER } } }', "leaves its connection's directory"],
+  ['demo.a', '{ json: a.json, connection: shop, columns: { x: { type: INTEGER } } }', 'there is no local or s3 connection shop'],
 ])('%s %s', (key, text, expected) => {
   const { problems } = read(key, text);
   expect(problems).toHaveLength(1);
