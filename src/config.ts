@@ -53,6 +53,8 @@ export interface Config {
   readonly batchBytes: number;
   readonly streamWindow: number;
   readonly streamingBufferBytes: number;
+  /** null = as much as the engine's limit. */
+  readonly streamMemoryBytes: number | null;
   readonly resultCacheBytes: number;
   readonly resultCacheDiskBytes: number;
   readonly hotTableBytes: number;

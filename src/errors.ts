@@ -43,6 +43,7 @@ export type ErrorCode =
   | 'dataset.unknown'
   | 'dataset.exists'
   | 'dataset.changed'
+  | 'dataset.invalid'
   | 'policy.denied'
   | 'policy.invalid'
   | 'policy.changed'
@@ -116,6 +117,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'dataset.unknown': { status: 'NOT_FOUND', log: 'info', doc: 'The dataset does not exist or may not be read. Both look the same.' },
   'dataset.exists': { status: 'ALREADY_EXISTS', log: 'info', doc: 'There is already a table of that name. Drop or replace it.' },
   'dataset.changed': { status: 'ABORTED', log: 'info', doc: 'The table changed while something was written to it. Try again.' },
+  'dataset.invalid': {
+    status: 'FAILED_PRECONDITION',
+    log: 'info',
+    doc: 'The files can not be registered as one dataset, or not as the catalog has it. The message says what does not go together and in how many files.',
+  },
   'policy.denied': { status: 'PERMISSION_DENIED', log: 'info', doc: 'The principal lacks the right that the request needs.' },
   'policy.invalid': {
     status: 'FAILED_PRECONDITION',
@@ -142,7 +148,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'request.cancelled': { status: 'CANCELLED', log: 'debug', doc: 'The client cancelled the request.' },
   'request.deadline': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The deadline that the client set has passed.' },
   'limit.busy': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'Too many queries run at once. Try again.' },
-  'limit.memory': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'The query needs more memory than it may use.' },
+  'limit.memory': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'The query needs more memory, or room to spill to, than it may use. Others go on.' },
   'limit.scratch': {
     status: 'RESOURCE_EXHAUSTED',
     log: 'info',

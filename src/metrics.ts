@@ -12,6 +12,7 @@ import { ERRORS, type ErrorCode, toSluiceError } from './errors.ts';
 const GAUGES = {
   queries_running: 'Queries that hold a place; the streams of one query count once.',
   queries_waiting: 'Queries that wait for a place.',
+  stream_memory_bytes: 'Memory that the record batches of open results may take.',
   plans_running: 'Statements being planned.',
   plans_waiting: 'Statements that wait to be planned.',
   streams_open: 'Result streams of the engine that are open.',

@@ -45,7 +45,8 @@ export function createOperations(config: Config, logger: Logger): Operations {
     limitBytes: rssLimitBytes,
     residentBytes: () => process.memoryUsage.rss(),
     running: limits.running,
-    endNewest: limits.endNewest,
+    onGrowth: limits.blame,
+    endOne: limits.endOne,
     onEnded: (residentBytes) => {
       metrics.endedForMemory();
       logger.warn({ residentBytes, limitBytes: rssLimitBytes }, 'a query was ended to save memory');
@@ -58,6 +59,11 @@ export function createOperations(config: Config, logger: Logger): Operations {
     running: config.streamsMax,
     runningPerPrincipal: config.streamsPerPrincipal,
     streamsPerQuery: STREAMS_PER_QUERY,
+    memory: {
+      max: config.streamMemoryBytes ?? config.memoryLimitBytes,
+      firstStream: config.streamWindow * config.batchBytes,
+      nextStream: config.batchBytes,
+    },
     onAdmitted: (ms) => metrics.waited('query', ms / 1000),
   });
   const planning = createAdmission({
@@ -71,6 +77,7 @@ export function createOperations(config: Config, logger: Logger): Operations {
   metrics.read({
     queries_running: () => admission.stats().running,
     queries_waiting: () => admission.stats().waiting,
+    stream_memory_bytes: () => admission.stats().bytes,
     plans_running: () => planning.stats().running,
     plans_waiting: () => planning.stats().waiting,
     memory_limit_bytes: () => rssLimitBytes,

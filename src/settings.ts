@@ -161,7 +161,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     key: 'rssLimitBytes',
     default: 'auto',
     parse: (text) => (text === 'auto' ? null : bytes(64 * MIB, 2 ** 50)(text)),
-    doc: 'Resident memory above which new queries are refused and the newest one is ended. `auto`: the memory limit and 2GB, at most 90% of the machine.',
+    doc: 'Resident memory above which new queries are refused and one is ended: the one that took most of it, or the newest. `auto`: the memory limit and 2GB, at most 90% of the machine.',
   },
   SLUICE_BATCH_BYTES: {
     key: 'batchBytes',
@@ -180,6 +180,12 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     default: '64MB',
     parse: bytes(MIB, 2 ** 40),
     doc: 'How far the engine may scan ahead of a reader.',
+  },
+  SLUICE_STREAM_MEMORY: {
+    key: 'streamMemoryBytes',
+    default: 'auto',
+    parse: (text) => (text === 'auto' ? null : bytes(MIB, 2 ** 50)(text)),
+    doc: 'Memory for the record batches of all open results, of which one principal may have half; queries beyond it wait. `auto`: as much as the memory limit.',
   },
   SLUICE_RESULT_CACHE: {
     key: 'resultCacheBytes',

@@ -13,7 +13,7 @@ const RUNTIME: readonly (readonly [prefix: string, error: PublicError])[] = [
   ['Invalid Input Error', { code: 'sql.runtime', text: 'a function was given a value it does not accept' }],
   ['Divide by Zero Error', { code: 'sql.runtime', text: 'division by zero' }],
   ['Mismatch Type Error', { code: 'sql.runtime', text: 'a value has another type than the statement asks for' }],
-  ['Out of Memory Error', { code: 'limit.memory', text: 'the query needs more memory than it may use' }],
+  ['Out of Memory Error', { code: 'limit.memory', text: 'the query needs more memory than it may use; ask for less, or in parts' }],
   ['INTERRUPT Error', { code: 'request.cancelled', text: 'the request was cancelled' }],
   ['IO Error', { code: 'storage.unavailable', text: 'the data could not be read from its storage' }],
   ['HTTP Error', { code: 'storage.unavailable', text: 'the data could not be read from its storage' }],
@@ -40,7 +40,12 @@ export function runtimeError(error: unknown): SluiceError {
   }
 }
 
+/** The disk for what is spilled is full: memory's end, not the data's. */
+const SPILL_FAILED = /^IO Error: (?:[^\n]*duckdb_temp|(?:Could not write|Failed to write)[^\n]*No space left)/;
+
 function classify(text: string): PublicError {
+  if (SPILL_FAILED.test(text))
+    return { code: 'limit.memory', text: 'the query needs more room for intermediate data than there is; ask for less, or in parts' };
   return RUNTIME.find(([prefix]) => text.startsWith(prefix))?.[1] ?? OTHER;
 }
 

@@ -2,7 +2,7 @@
  * Who may run now: a bounded number of queries in total and per principal, the rest waits in a bounded queue.
  * Fair: principals take turns, the queries of one principal go in order. The streams of one query share its place,
  * because clients open every endpoint at once and read them in order: a stream that waits for a place held by an
- * earlier one of the same query would wait for ever.
+ * earlier one of the same query would wait for ever. The same holds for the memory of their batches, which is counted as the streams open.
  */
 import { fail, SluiceError } from '../errors.ts';
 
@@ -15,6 +15,8 @@ export interface AdmissionLimits {
   readonly waitMs: number;
   /** Most streams that share one query's place. */
   readonly streamsPerQuery: number;
+  /** Bytes that batches of streams may hold: in all, of a query's first stream, and of each further one, which waits for its turn to be read. */
+  readonly memory?: { readonly max: number; readonly firstStream: number; readonly nextStream: number };
 }
 
 export interface AdmissionOptions extends AdmissionLimits {
@@ -34,7 +36,14 @@ export interface Permit {
 export interface Admission {
   /** Rejects with limit.busy when the queue is full or the wait too long, and with the signal's reason; nothing is held then. */
   admit(request: { readonly principal: string; readonly queryId: string }, signal: AbortSignal): Promise<Permit>;
-  stats(): { readonly running: number; readonly waiting: number };
+  stats(): AdmissionStats;
+}
+
+export interface AdmissionStats {
+  readonly running: number;
+  readonly waiting: number;
+  /** What running queries may hold. */
+  readonly bytes: number;
 }
 
 interface Query {
@@ -42,6 +51,7 @@ interface Query {
   readonly principal: string;
   /** Holding the place or waiting for it. */
   streams: number;
+  bytes: number;
   running: boolean;
   readonly waiters: Set<() => void>;
 }
@@ -55,8 +65,9 @@ class FairAdmission implements Admission {
   readonly #queries = new Map<string, Query>();
   /** Principals with waiting queries; whose turn is next comes first. */
   readonly #queues = new Map<string, Set<Query>>();
-  readonly #runningOf = new Map<string, number>();
+  readonly #runningOf = new Map<string, { queries: number; bytes: number }>();
   #running = 0;
+  #bytes = 0;
   #waiting = 0;
 
   constructor(options: AdmissionOptions) {
@@ -79,8 +90,8 @@ class FairAdmission implements Admission {
     return permit;
   }
 
-  stats(): { readonly running: number; readonly waiting: number } {
-    return { running: this.#running, waiting: this.#waiting };
+  stats(): AdmissionStats {
+    return { running: this.#running, waiting: this.#waiting, bytes: this.#bytes };
   }
 
   #join(principal: string, queryId: string): Query {
@@ -90,15 +101,16 @@ class FairAdmission implements Admission {
     if (query.streams >= streamsPerQuery)
       fail('limit.busy', `${streamsPerQuery} streams of this query are open, the most for one query; read or close some of them`);
     query.streams++;
+    this.#grow(query);
     return query;
   }
 
   #enter(key: string, principal: string): Query {
     const reason = this.#options.closed?.();
     if (reason) throw reason;
-    const query: Query = { key, principal, streams: 0, running: false, waiters: new Set() };
+    const query: Query = { key, principal, streams: 0, bytes: 0, running: false, waiters: new Set() };
     // Whenever a place is free, nobody who may take it waits: `#leave` hands places on at once.
-    if (this.#running < this.#options.running && this.#mayRun(principal)) this.#start(query);
+    if (this.#isFree() && this.#mayRun(principal)) this.#start(query);
     else this.#enqueue(query);
     this.#queries.set(key, query);
     return query;
@@ -145,34 +157,62 @@ class FairAdmission implements Admission {
     });
   }
 
+  /** For the first stream of one more query; the only one always finds room. */
+  #isFree(): boolean {
+    const { running, memory } = this.#options;
+    return this.#running < running && (memory === undefined || this.#running === 0 || this.#bytes + memory.firstStream <= memory.max);
+  }
+
   #mayRun(principal: string): boolean {
-    return (this.#runningOf.get(principal) ?? 0) < this.#options.runningPerPrincipal;
+    const { runningPerPrincipal, memory } = this.#options;
+    const { queries, bytes } = this.#runningOf.get(principal) ?? { queries: 0, bytes: 0 };
+    return queries < runningPerPrincipal && (memory === undefined || queries === 0 || bytes + memory.firstStream <= memory.max / 2);
   }
 
   #start(query: Query): void {
     query.running = true;
-    this.#running++;
-    this.#runningOf.set(query.principal, (this.#runningOf.get(query.principal) ?? 0) + 1);
+    this.#count(query.principal, 1, query.bytes);
     for (const onTurn of [...query.waiters]) onTurn();
   }
 
   /** One stream of the query ends; the last one gives the place on, or leaves the queue. */
   #leave(query: Query): void {
-    if (--query.streams > 0) return;
-    this.#queries.delete(query.key);
-    if (query.running) this.#stop(query.principal);
-    else this.#unqueue(query);
-    while (this.#running < this.#options.running) {
+    query.streams--;
+    if (query.streams > 0) this.#shrink(query);
+    else {
+      this.#queries.delete(query.key);
+      if (query.running) this.#count(query.principal, -1, -query.bytes);
+      else this.#unqueue(query);
+    }
+    while (this.#isFree()) {
       const next = this.#next();
       if (next === null) return;
       this.#start(next);
     }
   }
 
-  #stop(principal: string): void {
-    this.#running--;
-    const left = (this.#runningOf.get(principal) ?? 1) - 1;
-    if (left > 0) this.#runningOf.set(principal, left);
+  /** One more stream of it. */
+  #grow(query: Query): void {
+    const { memory } = this.#options;
+    if (memory === undefined) return;
+    const bytes = query.streams === 1 ? memory.firstStream : memory.nextStream;
+    query.bytes += bytes;
+    if (query.running) this.#count(query.principal, 0, bytes);
+  }
+
+  /** Of the streams that are left any may be the one that is read. */
+  #shrink(query: Query): void {
+    const bytes = this.#options.memory?.nextStream ?? 0;
+    query.bytes -= bytes;
+    if (query.running) this.#count(query.principal, 0, -bytes);
+  }
+
+  #count(principal: string, queries: number, bytes: number): void {
+    this.#running += queries;
+    this.#bytes += bytes;
+    const of = this.#runningOf.get(principal) ?? { queries: 0, bytes: 0 };
+    const now = { queries: of.queries + queries, bytes: of.bytes + bytes };
+    if (now.queries > 0) this.#runningOf.set(principal, now);
     else this.#runningOf.delete(principal);
   }
 

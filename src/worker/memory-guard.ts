@@ -10,8 +10,10 @@ export interface MemoryGuardOptions {
   readonly residentBytes: () => number;
   /** Queries that hold memory now. */
   readonly running: () => number;
-  /** Ends the newest query; false when there is none. */
-  readonly endNewest: (reason: SluiceError) => boolean;
+  /** The process grew by so many bytes since the last look. */
+  readonly onGrowth: (bytes: number) => void;
+  /** Ends one query; false when there is none. */
+  readonly endOne: (reason: (which: 'largest' | 'newest') => SluiceError) => boolean;
   /** Told for each query that was ended. */
   readonly onEnded: (residentBytes: number) => void;
 }
@@ -25,21 +27,29 @@ const INTERVAL_MS = 100;
 /** Memory comes back with a delay; ending a second query at once would end two for one. */
 const PAUSE_MS = 1000;
 const GROWTH = 1 / 8;
+const WHICH = { largest: 'which took most of it', newest: 'the newest' } as const;
 
 export function createMemoryGuard(options: MemoryGuardOptions): MemoryGuard {
-  const { limitBytes, residentBytes, running, endNewest, onEnded } = options;
+  const { limitBytes, residentBytes, running, onGrowth, endOne, onEnded } = options;
   /** What the process kept though nothing ran: it is reused, so only growth above it counts. */
   let keptBytes = 0;
   let above = false;
   let pausedUntilMs = 0;
+  let lastBytes = residentBytes();
   const look = (): void => {
     const resident = residentBytes();
+    if (resident > lastBytes) onGrowth(resident - lastBytes);
+    lastBytes = resident;
     above = resident > limitBytes;
     if (!above) keptBytes = 0;
     else if (running() === 0) keptBytes = resident;
     const endsAt = keptBytes === 0 ? limitBytes : Math.max(limitBytes, keptBytes + limitBytes * GROWTH);
     if (resident <= endsAt || performance.now() < pausedUntilMs) return;
-    if (!endNewest(shortOfMemory('the server ran short of memory and ended this query, the newest; ask for less, or try again later')))
+    if (
+      !endOne((which) =>
+        shortOfMemory(`the server ran short of memory and ended this query, ${WHICH[which]}; ask for less, or try again later`),
+      )
+    )
       return;
     pausedUntilMs = performance.now() + PAUSE_MS;
     onEnded(resident);

@@ -27,8 +27,10 @@ export interface LimitedRun {
 
 export interface QueryLimits {
   start(queryId: string, signal: AbortSignal): LimitedRun;
-  /** Ends the query that began last; false when none runs. */
-  endNewest(reason: SluiceError): boolean;
+  /** The process grew by so many bytes: those that compute now share the blame. */
+  blame(bytes: number): void;
+  /** Ends the query that took most of the memory when that can be told, else the one that began last; false when none runs. */
+  endOne(reason: (which: 'largest' | 'newest') => SluiceError): boolean;
   running(): number;
 }
 
@@ -45,13 +47,24 @@ export function createQueryLimits(settings: QueryLimitSettings): QueryLimits {
       };
       return { signal: AbortSignal.any([signal, run.controller.signal]), count: (source) => account.count(source, run), end };
     },
-    endNewest: (reason) => {
-      const newest = [...accounts.values()].findLast(({ ended }) => ended === null);
-      newest?.stop(reason);
-      return newest !== undefined;
+    blame: (bytes) => {
+      const computing = [...accounts.values()].filter(({ isComputing }) => isComputing);
+      for (const account of computing) account.blamed += bytes / computing.length;
+    },
+    endOne: (reason) => {
+      const running = [...accounts.values()].filter(({ ended }) => ended === null);
+      const largest = largestOf(running);
+      (largest ?? running.at(-1))?.stop(reason(largest === undefined ? 'newest' : 'largest'));
+      return running.length > 0;
     },
     running: () => accounts.size,
   };
+}
+
+/** The one that took more than all others together. */
+function largestOf(accounts: readonly Account[]): Account | undefined {
+  const total = accounts.reduce((sum, { blamed }) => sum + blamed, 0);
+  return accounts.find(({ blamed }) => blamed > total / 2);
 }
 
 interface Run {
@@ -73,6 +86,8 @@ class Account {
   #bytes = 0;
   /** Why the query was ended. */
   ended: SluiceError | null = null;
+  /** Bytes that the process grew by while this query computed, shared with those that did so too. */
+  blamed = 0;
 
   constructor(settings: QueryLimitSettings) {
     this.#settings = settings;
@@ -81,6 +96,10 @@ class Account {
       this.stop(exceeded('limit.time', `the query ran for ${seconds(queryMs)}, the longest it may; ask for less, or in parts`));
     }, queryMs);
     this.#patience = setTimeout(() => this.#checkPatience(), idleMs);
+  }
+
+  get isComputing(): boolean {
+    return this.#computing > 0;
   }
 
   join(): Run {

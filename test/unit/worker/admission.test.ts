@@ -41,7 +41,7 @@ describe('places', () => {
     const asked = ['1', '2', '3', '4'].map((id) => ask(admission, 'ann', id));
     await settle();
     expect(asked.map(({ permit }) => permit !== null)).toEqual([true, true, false, false]);
-    expect(admission.stats()).toEqual({ running: 2, waiting: 2 });
+    expect(admission.stats()).toMatchObject({ running: 2, waiting: 2 });
     asked[1]?.permit?.release();
     await settle();
     expect(asked.map(({ permit }) => permit !== null)).toEqual([true, true, true, false]);
@@ -63,7 +63,7 @@ describe('places', () => {
     const other = ask(admission, 'ann', 'r');
     await settle();
     expect(streams.every(({ permit }) => permit !== null)).toBe(true);
-    expect(admission.stats()).toEqual({ running: 1, waiting: 1 });
+    expect(admission.stats()).toMatchObject({ running: 1, waiting: 1 });
     for (const { permit } of streams.slice(1)) permit?.release();
     await settle();
     expect(other.permit).toBeNull();
@@ -77,7 +77,7 @@ describe('places', () => {
     const first = ask(admission, 'ann', 'p');
     const streams = [ask(admission, 'ann', 'q'), ask(admission, 'ann', 'q'), ask(admission, 'ann', 'q')];
     await settle();
-    expect(admission.stats()).toEqual({ running: 1, waiting: 1 });
+    expect(admission.stats()).toMatchObject({ running: 1, waiting: 1 });
     streams[0]?.abort.abort(new Error('gone'));
     first.permit?.release();
     await settle();
@@ -149,9 +149,9 @@ describe('refusals', () => {
     expect(second.error).toBeNull();
     await vi.advanceTimersByTimeAsync(1);
     expect(second.error).toMatchObject({ code: 'limit.busy', message: expect.stringMatching(/within 1 s/) });
-    expect(admission.stats()).toEqual({ running: 1, waiting: 0 });
+    expect(admission.stats()).toMatchObject({ running: 1, waiting: 0 });
     first.permit?.release();
-    expect(admission.stats()).toEqual({ running: 0, waiting: 0 });
+    expect(admission.stats()).toMatchObject({ running: 0, waiting: 0 });
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -243,7 +243,7 @@ function queriesOf(asked: readonly { readonly principal: string; readonly queryI
 /** At rest: what is counted is what is held, within limits, and nobody waits who could run. */
 function expectConsistent(walk: Walk): void {
   const running = queriesOf(walk.holding());
-  expect(walk.admission.stats()).toEqual({ running: running.size, waiting: queriesOf(walk.queue()).size });
+  expect(walk.admission.stats()).toMatchObject({ running: running.size, waiting: queriesOf(walk.queue()).size });
   const runningOf = (principal: string): number => [...running].filter((key) => key.startsWith(`${principal}/`)).length;
   for (const principal of ['a', 'b', 'c']) expect(runningOf(principal)).toBeLessThanOrEqual(MODEL.runningPerPrincipal);
   if (running.size < MODEL.running) for (const { principal } of walk.queue()) expect(runningOf(principal)).toBe(MODEL.runningPerPrincipal);
@@ -262,9 +262,66 @@ test('whatever happens: limits hold, free places are taken and nothing is lost',
       await settle();
       expectConsistent(walk);
       await walk.endAll();
-      expect(walk.admission.stats()).toEqual({ running: 0, waiting: 0 });
+      expect(walk.admission.stats()).toMatchObject({ running: 0, waiting: 0 });
       expect(vi.getTimerCount()).toBe(0);
     }),
     { numRuns: 500 },
   );
+});
+
+describe('memory of open results', () => {
+  const MEMORY = { ...LIMITS, running: 100, runningPerPrincipal: 100, memory: { max: 100, firstStream: 20, nextStream: 5 } };
+
+  test('is shared: one principal has half of it, and queries beyond it wait', async () => {
+    const admission = createAdmission(MEMORY);
+    const ann = ['1', '2', '3'].map((id) => ask(admission, 'ann', id));
+    const others = ['bob', 'cid', 'dan', 'eve'].map((name) => ask(admission, name, name));
+    await settle();
+    expect(ann.map(({ permit }) => permit !== null)).toEqual([true, true, false]);
+    expect(others.map(({ permit }) => permit !== null)).toEqual([true, true, true, false]);
+    expect(admission.stats()).toEqual({ running: 5, waiting: 2, bytes: 100 });
+    others[0]?.permit?.release();
+    await settle();
+    expect([ann[2]?.permit !== null, others[3]?.permit !== null]).toEqual([false, true]);
+    ann[0]?.permit?.release();
+    await settle();
+    expect(ann[2]?.permit).not.toBeNull();
+  });
+
+  test('further streams of a query never wait, but count', async () => {
+    const admission = createAdmission(MEMORY);
+    const streams = Array.from({ length: 16 }, () => ask(admission, 'ann', 'q'));
+    const other = ask(admission, 'bob', 'r');
+    await settle();
+    expect(streams.every(({ permit }) => permit !== null)).toBe(true);
+    expect([other.permit, admission.stats().bytes]).toEqual([null, 20 + 15 * 5]);
+    for (const { permit } of streams.slice(0, 4)) permit?.release();
+    await settle();
+    expect(other.permit).not.toBeNull();
+    for (const { permit } of [...streams, other]) permit?.release();
+    expect(admission.stats()).toEqual({ running: 0, waiting: 0, bytes: 0 });
+  });
+
+  test('streams that wait together count when their query begins', async () => {
+    const admission = createAdmission({ ...MEMORY, running: 1 });
+    const first = ask(admission, 'ann', 'p');
+    const waiting = [ask(admission, 'ann', 'q'), ask(admission, 'ann', 'q')];
+    await settle();
+    expect(admission.stats().bytes).toBe(20);
+    first.permit?.release();
+    await settle();
+    expect(admission.stats()).toEqual({ running: 1, waiting: 0, bytes: 25 });
+    for (const { permit } of waiting) permit?.release();
+    expect(admission.stats().bytes).toBe(0);
+  });
+
+  test('a single query runs however little there is', async () => {
+    const admission = createAdmission({ ...MEMORY, memory: { max: 1, firstStream: 20, nextStream: 5 } });
+    const [one, two] = [ask(admission, 'ann', '1'), ask(admission, 'bob', '2')];
+    await settle();
+    expect([one.permit !== null, two.permit !== null]).toEqual([true, false]);
+    one.permit?.release();
+    await settle();
+    expect(two.permit).not.toBeNull();
+  });
 });

@@ -11,14 +11,15 @@ afterEach(() => {
 });
 
 function guarded(resident: number, running: number) {
-  const state = { resident, running, ended: [] as SluiceError[] };
+  const state = { resident, running, ended: [] as SluiceError[], growth: [] as number[] };
   const guard = createMemoryGuard({
     limitBytes: 8 * GB,
     residentBytes: () => state.resident,
     running: () => state.running,
-    endNewest: (reason) => {
+    onGrowth: (bytes) => state.growth.push(bytes),
+    endOne: (reason) => {
       if (state.ended.length >= state.running) return false;
-      state.ended.push(reason);
+      state.ended.push(reason(state.ended.length === 0 ? 'newest' : 'largest'));
       return true;
     },
     onEnded: () => {},
@@ -47,6 +48,15 @@ test('above it nobody new is let in, and one query after the other ends until th
   vi.advanceTimersByTime(5000);
   expect(state.ended).toHaveLength(2);
   expect(guard.closed()).toBeNull();
+});
+
+test('each look tells how much the process grew', () => {
+  const { state } = guarded(GB, 1);
+  for (const resident of [2 * GB, 2 * GB, GB, 4 * GB]) {
+    state.resident = resident;
+    vi.advanceTimersByTime(100);
+  }
+  expect(state.growth).toEqual([GB, 3 * GB]);
 });
 
 test('memory that stays though nothing runs does not shut the server; growth above it counts', () => {

@@ -125,14 +125,37 @@ test('the newest query is ended first; the caller’s own signal passes through'
   const own = new AbortController();
   const runs = ['a', 'b', 'c'].map((id) => limits.start(id, own.signal));
   limits.start('a', own.signal);
-  const reason = new SluiceError('limit.memory', 'full');
-  expect(limits.endNewest(reason)).toBe(true);
+  expect(limits.endOne((which) => new SluiceError('limit.memory', which))).toBe(true);
   expect(runs.map(({ signal }) => signal.aborted)).toEqual([false, false, true]);
-  expect(limits.endNewest(reason)).toBe(true);
+  expect(limits.endOne((which) => new SluiceError('limit.memory', which))).toBe(true);
   expect(runs.map(({ signal }) => signal.aborted)).toEqual([false, true, true]);
   own.abort(new Error('gone'));
   expect(runs[0]?.signal.aborted).toBe(true);
   expect(limits.running()).toBe(3);
+});
+
+test('the query that took most of the memory is ended, when that can be told', async () => {
+  const limits = createQueryLimits(LIMITS);
+  const runs = ['a', 'b', 'c'].map((id) => limits.start(id, never));
+  const [, b, c] = runs;
+  // Whoever waits for its client has not taken it.
+  for (const run of [b, c]) await run?.count(endless(10, { count: 0 })).next();
+  limits.blame(600);
+  const reading = b?.count(endless(10, { count: 0 }, 1000)).next();
+  limits.blame(400);
+  expect(limits.endOne((which) => new SluiceError('limit.memory', which))).toBe(true);
+  expect(runs.map(({ signal }) => signal.aborted)).toEqual([true, false, false]);
+  expect(runs[0]?.signal.reason).toMatchObject({ code: 'limit.memory', message: 'largest' });
+  await vi.advanceTimersByTimeAsync(1000);
+  await reading;
+});
+
+test('when two took as much as each other it is the newest', () => {
+  const limits = createQueryLimits(LIMITS);
+  const runs = ['a', 'b'].map((id) => limits.start(id, never));
+  limits.blame(1000);
+  expect(limits.endOne((which) => new SluiceError('limit.memory', which))).toBe(true);
+  expect(runs.map(({ signal }) => signal.reason?.message)).toEqual([undefined, 'newest']);
 });
 
 test('what has ended leaves no timer, and the id may begin anew', async () => {
@@ -145,7 +168,7 @@ test('what has ended leaves no timer, and the id may begin anew', async () => {
   two.end();
   expect(limits.running()).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
-  expect(limits.endNewest(new SluiceError('limit.memory', 'full'))).toBe(false);
+  expect(limits.endOne(() => new SluiceError('limit.memory', 'full'))).toBe(false);
   const again = limits.start('q', never);
   expect((await again.count(endless(900, { count: 0 })).next())?.rows).toBe(1);
 });
