@@ -10,6 +10,7 @@ import { openKeysIfThere } from './cluster-keys.ts';
 import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig } from './config.ts';
 import { generateDocumentation } from './documentation.ts';
 import { SluiceError } from './errors.ts';
+import { EXTENSION_USAGE, runExtensionCommand } from './extension-cli.ts';
 import { createLogger } from './log.ts';
 import { openMetadata } from './metadata.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
@@ -28,6 +29,7 @@ const USAGE = `sluice ${VERSION}
 ${POLICY_USAGE}
 ${TOKEN_USAGE}
 ${SECRET_USAGE}
+${EXTENSION_USAGE}
   sluice docs                       regenerate docs/configuration.md and docs/errors.md
 
 Flags (or the environment variable; see docs/configuration.md):
@@ -53,6 +55,8 @@ async function run(args: readonly string[]): Promise<number> {
       return runTokenCommand(rest, { logger: createLogger('warn'), onProblems: reportProblems }, say);
     case 'secret':
       return runSecretCommand(rest, say);
+    case 'extension':
+      return runExtensionCommand(rest, say);
     case 'docs':
       return writeDocumentation();
     case '-h':

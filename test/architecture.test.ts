@@ -31,6 +31,7 @@ const ROOT_FILES = [
   'identity',
   'identity-settings',
   'policy-cli',
+  'extension-cli',
   'token-cli',
   'cluster-keys',
   'caches',

@@ -34,7 +34,7 @@ async function extensionFile(directory: string): Promise<string> {
 }
 
 const HOW_TO_GET =
-  'connections of kind s3 need the DuckDB extension httpfs in the directory that SLUICE_EXTENSIONS names; the PyPI package duckdb-extension-httpfs==1.5.5 holds it';
+  'connections of kind s3 need the DuckDB extension httpfs in the directory that SLUICE_EXTENSIONS names; get it with sluice extension install <directory>, or from the PyPI package duckdb-extension-httpfs==1.5.5';
 
 /** What the sandbox may open of S3. */
 export function objectPlaces(connections: readonly Connection[]): readonly string[] {
