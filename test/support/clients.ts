@@ -86,7 +86,7 @@ export type PythonProcess = 'main' | 'sqlalchemy14' | 'gizmo';
 
 /** Modules of python/ that each process serves; GizmoSQL's packages live in a venv of their own. */
 const PYTHON_MODULES: Readonly<Record<PythonProcess, { readonly python: string; readonly modules: readonly string[] }>> = {
-  main: { python: PYTHON, modules: ['adbc_flightsql', 'arrow_flight', 'frames', 'plain_duckdb'] },
+  main: { python: PYTHON, modules: ['adbc_flightsql', 'arrow_flight', 'fleet', 'frames', 'plain_duckdb'] },
   sqlalchemy14: { python: PYTHON, modules: ['sqlalchemy14'] },
   gizmo: { python: GIZMO_PYTHON, modules: ['gizmo'] },
 };
@@ -122,6 +122,15 @@ export class PythonClients implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#process.end();
   }
+}
+
+/** What clients under load have got so far. */
+export interface LoadProgress {
+  /** Right answers of each client. */
+  readonly right: readonly number[];
+  readonly wrong: number;
+  /** How often by text. */
+  readonly failures: Readonly<Record<string, number>>;
 }
 
 export interface JdbcAnswer {
@@ -247,6 +256,42 @@ export class JdbcClient extends JavaProcess {
 
   update(sql: string): Promise<number> {
     return this.ask<number>('update', sql);
+  }
+
+  /** Of a whole answer, whatever the order of its rows. */
+  digest(sql: string): Promise<string> {
+    return this.ask<string>('digest', sql);
+  }
+
+  /** Starts clients of their own that ask one question again and again. */
+  loadStart(port: number, { user = '', password = '' }: Identity, sql: string, digest: string, clients: number): Promise<void> {
+    return this.ask(
+      'loadStart',
+      `jdbc:arrow-flight-sql://127.0.0.1:${port}?useEncryption=false`,
+      user,
+      password,
+      sql,
+      digest,
+      String(clients),
+    );
+  }
+
+  loadProgress(): Promise<LoadProgress> {
+    return this.ask('loadProgress');
+  }
+
+  loadStop(): Promise<LoadProgress> {
+    return this.ask('loadStop');
+  }
+
+  /** Reads some rows of a result that stays open; how many. */
+  hold(sql: string, rows: number): Promise<number> {
+    return this.ask<number>('hold', sql, String(rows));
+  }
+
+  /** Reads on what is held; the digest of the whole. */
+  rest(): Promise<string> {
+    return this.ask<string>('rest');
   }
 
   /** Reads some rows and closes the result; how many were read. */

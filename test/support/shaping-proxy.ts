@@ -117,7 +117,7 @@ class TcpProxy implements ShapingProxy {
         if (way === 'back') this.#bytes += chunk.length;
         const over = way === 'back' ? bytes - this.#shape.cutAfterBytes : 0;
         const sent = over > 0 ? chunk.subarray(0, Math.max(0, chunk.length - over)) : chunk;
-        if (!to.write(sent)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
+        if (!to.write(sent)) await drained(to);
         if (over > 0) {
           this.#cuts++;
           return void to.resetAndDestroy();
@@ -139,4 +139,11 @@ class TcpProxy implements ShapingProxy {
     if (waitMs >= 1) await sleep(waitMs);
     while (this.#shape.stall) await once(this.#changes, 'change');
   }
+}
+
+/** Or closed: then writing goes nowhere. */
+async function drained(socket: Socket): Promise<void> {
+  const heard = new AbortController();
+  const { signal } = heard;
+  await Promise.race([once(socket, 'drain', { signal }), once(socket, 'close', { signal })]).finally(() => heard.abort());
 }

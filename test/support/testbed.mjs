@@ -43,7 +43,7 @@ const PEER_PACKAGES = ['pysail==0.7.2'];
 const PIP_FLAGS = ['--quiet', '--disable-pip-version-check', '--only-binary', ':all:'];
 /** Java programs of this folder: sources and a pom.xml with what they need. The probes share the line protocol. */
 const JAVA_SOURCES = {
-  jdbc: ['jdbc/Lines.java', 'jdbc/Binds.java', 'jdbc/Metadata.java', 'jdbc/JdbcProbe.java'],
+  jdbc: ['jdbc/Lines.java', 'jdbc/Binds.java', 'jdbc/Load.java', 'jdbc/Metadata.java', 'jdbc/JdbcProbe.java'],
   spark: ['jdbc/Lines.java', 'spark/SparkProbe.java'],
   derby: ['derby/DerbyServer.java'],
 };

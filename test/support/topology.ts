@@ -32,8 +32,6 @@ export interface TopologyOptions {
   /** Of the load balancer; 0 takes a free one. */
   readonly port?: number;
   readonly progress?: (line: string) => void;
-  /** Until S3: */
-  readonly lake?: 's3' | 'local';
 }
 
 export interface Topology extends AsyncDisposable {
@@ -86,21 +84,15 @@ async function build(options: TopologyOptions, started: DisposalStack): Promise<
   const environment = {
     SLUICE_METADATA: postgres.url,
     SLUICE_CLUSTER_KEY: options.clusterKey,
-    ...(options.lake === 'local' ? {} : { SLUICE_EXTENSIONS: HTTPFS_DIRECTORY }),
+    SLUICE_EXTENSIONS: HTTPFS_DIRECTORY,
     ...options.settings,
   };
   const run = (args: readonly string[], input = ''): Promise<string> =>
     runProgram(args, input, { ...environment, SLUICE_STATE_DIR: directory });
   progress('Policies …');
   const policies = join(directory, 'policies');
-  const lake =
-    options.lake === 'local'
-      ? JSON.stringify({ kind: 'local', directory: demo })
-      : s3Connection(s3, s3Link.port, {
-          ...S3_ACCOUNT,
-          secretAccessKey: (await run(['secret', 'seal'], `${S3_ACCOUNT.secretAccessKey}\n`)).trim(),
-        });
-  writePolicies(policies, demo, lake);
+  const secretAccessKey = (await run(['secret', 'seal'], `${S3_ACCOUNT.secretAccessKey}\n`)).trim();
+  writePolicies(policies, demo, s3Connection(s3, s3Link.port, { ...S3_ACCOUNT, secretAccessKey }));
   await run(['policy', 'push', policies]);
   progress(`${plannerCount} planners and ${workerCount} workers …`);
   const node =

@@ -14,6 +14,11 @@ import java.util.TimeZone;
 /** Drives the Flight SQL JDBC driver for the conformance tests; {@link Lines} has the protocol. */
 public final class JdbcProbe {
   private Connection connection;
+  private Load load;
+  private Held held;
+
+  /** A result that was read in part. */
+  private record Held(Statement statement, ResultSet result, long rows, long sum) {}
 
   public static void main(String[] args) throws Exception {
     TimeZone.setDefault(TimeZone.getTimeZone("UTC")); // dates and times as text must not depend on the machine
@@ -39,6 +44,12 @@ public final class JdbcProbe {
       case "ascending": return ascending(f[1]);
       case "describe": try (Statement s = connection.createStatement(); ResultSet r = s.executeQuery(f[1])) { return Metadata.columns(r.getMetaData()); }
       case "metadata": return Metadata.answer(connection.getMetaData(), f);
+      case "digest": return Load.digest(connection, f[1]);
+      case "loadStart": load = new Load(f[1], f[2], f[3], f[4], f[5], Integer.parseInt(f[6])); return null;
+      case "loadProgress": return load.progress();
+      case "loadStop": return load.stop();
+      case "hold": return hold(f[1], Integer.parseInt(f[2]));
+      case "rest": return rest();
       case "session": return session();
       case "close": return close();
       default: throw new IllegalArgumentException("unknown verb " + f[0]);
@@ -122,6 +133,22 @@ public final class JdbcProbe {
         last = r.getLong(1);
       }
       return Map.of("rows", rows, "rises", rises);
+    }
+  }
+
+  /** Reads some rows of a result that stays open. */
+  private Object hold(String sql, int most) throws SQLException {
+    Statement statement = connection.createStatement();
+    ResultSet result = statement.executeQuery(sql);
+    String[] digest = Load.digest(result, 0, 0, most).split(" ");
+    held = new Held(statement, result, Long.parseLong(digest[0]), Long.parseLong(digest[1]));
+    return held.rows();
+  }
+
+  /** Reads it on; the digest of the whole. */
+  private Object rest() throws SQLException {
+    try (Statement s = held.statement(); ResultSet r = held.result()) {
+      return Load.digest(r, held.rows(), held.sum(), Long.MAX_VALUE);
     }
   }
 

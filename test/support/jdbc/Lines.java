@@ -72,7 +72,7 @@ final class Lines {
     return text(String.valueOf(value));
   }
 
-  private static String messages(Throwable error) {
+  static String messages(Throwable error) {
     var out = new StringBuilder();
     for (Throwable t = error; t != null; t = t.getCause()) out.append(out.length() > 0 ? " | " : "").append(t);
     return out.toString();
