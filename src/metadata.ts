@@ -79,7 +79,7 @@ export async function openMetadata(config: Config, keys: ClusterKeys, options: M
     });
     const governed = started.add(await openStore(config, loading, session));
     const store = options.scratch === undefined ? governed : started.add(withScratch(governed, options.scratch));
-    const { current, settled } = await followPolicy(store, pool, options);
+    const { current, settled } = await followPolicy(store, pool, config.cluster, options);
     return {
       current,
       settled,
@@ -188,16 +188,17 @@ function baseOf(config: Config): Required<Parameters<typeof createPostgresStore>
 async function followPolicy(
   store: MetadataStore,
   pool: EnginePool,
+  cluster: string,
   options: MetadataOptions,
 ): Promise<Pick<Metadata, 'current' | 'settled'>> {
   let newest = store.current();
-  let current = await compilePolicy(newest);
+  let current = await compilePolicy(newest, cluster);
   let work: Promise<void> = Promise.resolve();
   pool.retain(newest.connections);
   const follow = async (snapshot: Snapshot): Promise<void> => {
     if (snapshot !== newest) return;
     try {
-      const compiled = await compilePolicy(snapshot);
+      const compiled = await compilePolicy(snapshot, cluster);
       const { epoch } = current.snapshot;
       current = compiled;
       pool.retain(snapshot.connections);

@@ -1,4 +1,4 @@
-/** policy.csv: Casbin's `p, role, object, action, effect, id` and `g, member, role` lines; `#` starts a comment line. */
+/** policy.csv: Casbin's `p, role, object, action, effect, id[, cluster]` and `g, member, role` lines; `#` starts a comment line. */
 import type { Grant } from '../model.ts';
 import { wordFault } from './identifiers.ts';
 import type { Position, Problems } from './problems.ts';
@@ -31,22 +31,29 @@ export function readPolicy(text: string, problems: Problems): PolicyDraft {
 function lineFault(fields: readonly string[]): string | null {
   const [kind] = fields;
   if (kind !== 'p' && kind !== 'g') return 'a line begins with p or g; comments begin with #';
-  const wanted = kind === 'p' ? 6 : 3;
-  if (fields.length !== wanted || fields.includes(''))
-    return `write ${kind === 'p' ? 'p, role, object, action, effect, id' : 'g, member, role'}`;
+  const [least, most] = kind === 'p' ? [6, 7] : [3, 3];
+  if (fields.length < least || fields.length > most || fields.includes(''))
+    return `write ${kind === 'p' ? 'p, role, object, action, effect, id, or the same and a cluster' : 'g, member, role'}`;
   return fields.some((field) => /["\p{Cc}]/u.test(field)) ? 'quotes and control characters are not allowed' : null;
 }
 
 function readGrant(fields: readonly string[], grants: Grant[], positions: Map<string, Position>, position: Position): string | null {
-  const [, role = '', object = '', action = '', effect = '', id = ''] = fields;
-  const fault = wordFault(id);
+  const [, role = '', object = '', action = '', effect = '', id = '', cluster] = fields;
+  const fault = wordFault(id) ?? (cluster === undefined ? null : clusterFault(cluster));
   if (fault !== null) return fault;
   if (effect !== 'allow' && effect !== 'deny') return `the effect is allow or deny, not ${effect}`;
   const twin = positions.get(id);
   if (twin !== undefined) return `grant ${id} is there twice, first in line ${twin.line}`;
   positions.set(id, position);
-  grants.push({ id, role, object, action, effect });
+  grants.push({ id, role, object, action, effect, ...(cluster === undefined ? {} : { cluster }) });
   return null;
+}
+
+/** Names of clusters are lower-case letters, digits and -. */
+function clusterFault(pattern: string): string | null {
+  return /^[a-z0-9*-]{1,63}$/.test(pattern)
+    ? null
+    : `${JSON.stringify(pattern)} is no name of clusters; use lower-case letters, digits, - and * for any characters`;
 }
 
 function readMembership(

@@ -106,7 +106,7 @@ function explainDataset(
     dataset: name,
     decision: decision.rowFilter === null ? 'allow' : 'conditional',
     roles: decision.roles.join(', '),
-    grants: decision.grants.join(', '),
+    grants: describeGrants(decision, snapshot, viewer),
     row_filter: describeFilter(decision, snapshot, viewer),
     rules: decision.rules.join(', '),
     reason: decision.rowFilter === null ? 'every row' : 'only rows that satisfy the row filter',
@@ -141,6 +141,16 @@ function maskWords(treatment: Extract<ColumnDecision['treatment'], { kind: 'mask
   return viewer === 'auditor'
     ? `${words}; raw where ${describePredicate(treatment.rawWhen)}`
     : `${words}; raw on rows that another grant opens`;
+}
+
+/** Which clusters a grant is limited to is the auditor's to know. */
+function describeGrants({ grants }: AllowDecision, snapshot: Snapshot, viewer: Viewer): string {
+  const words = grants.map((id) => {
+    const cluster = snapshot.grants.find((grant) => grant.id === id)?.cluster;
+    if (cluster === undefined) return id;
+    return viewer === 'auditor' ? `${id} (in clusters ${cluster} only)` : `${id} (not in all clusters)`;
+  });
+  return words.join(', ');
 }
 
 /** Everyone may read which attribute limits them; constants and hidden columns of a rule are the auditor's. */

@@ -2,6 +2,7 @@
 import type { Dataset, Decision, Lineage, Principal, Snapshot, TableName } from '../model.ts';
 import { canonicalHash } from './canonical.ts';
 import { createEnforcer, type Enforcer, expandPrincipal } from './casbin.ts';
+import { grantsIn } from './clusters.ts';
 import { decideBelowView, decideDataset } from './decide.ts';
 import { decideOwnTable, hashDecisions, lineageOf, mayCreate, mayDescribeOwnTable, type OwnTableFacts } from './own-tables.ts';
 import { indexRights, type Rights } from './rights.ts';
@@ -41,8 +42,12 @@ export interface PrincipalPolicy {
   fingerprint(datasetIds: readonly string[]): string;
 }
 
-/** Rejects with policy.invalid when the model or the lines do not load. */
-export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
+/**
+ * `cluster`: whose grants hold here beside those of all clusters; null = of one without a name.
+ * Rejects with policy.invalid when the model or the lines do not load.
+ */
+export async function compilePolicy(whole: Snapshot, cluster: string | null = null): Promise<Policy> {
+  const snapshot = { ...whole, grants: grantsIn(whole.grants, cluster) };
   const enforcer = await enforcerOf(snapshot);
   const named = namedRoles(snapshot);
   const byFacts = new Map<string, Promise<PrincipalPolicy>>();
@@ -52,7 +57,7 @@ export async function compilePolicy(snapshot: Snapshot): Promise<Policy> {
     return createPrincipalPolicy(snapshot, indexRights(holdings), principal, facts);
   };
   return {
-    snapshot,
+    snapshot: whole,
     uses: () => uses,
     forPrincipal: (principal) => {
       const facts = principalFacts(principal);

@@ -22,18 +22,33 @@ test('grants and memberships with their lines', () => {
 });
 
 test.each([
-  ['p, a, demo.*, select, allow', 'write p, role, object, action, effect, id'],
-  ['p, a, demo.*, select, allow, g1, more', 'write p, role, object, action, effect, id'],
-  ['p, a, , select, allow, g1', 'write p, role, object, action, effect, id'],
+  ['p, a, demo.*, select, allow', 'write p, role, object, action, effect, id, or the same and a cluster'],
+  ['p, a, demo.*, select, allow, g1, west, more', 'write p, role, object, action, effect, id, or the same and a cluster'],
+  ['p, a, , select, allow, g1', 'write p, role, object, action, effect, id, or the same and a cluster'],
+  ['p, a, demo.*, select, allow, g1,', 'write p, role, object, action, effect, id, or the same and a cluster'],
+  ...['Adhoc-*', 'adhoc?', 'a b', 'a.b', '[a]', 'ü', 'x'.repeat(64)].map((name) => [
+    `p, a, demo.*, select, deny, g1, ${name}`,
+    `${JSON.stringify(name)} is no name of clusters; use lower-case letters, digits, - and * for any characters`,
+  ]),
+  ['g, a, b, adhoc-*', 'write g, member, role'],
   ['g, a', 'write g, member, role'],
   ['g2, a, b', 'a line begins with p or g; comments begin with #'],
   ['p, "a", demo.*, select, allow, g1', 'quotes and control characters are not allowed'],
   ['p, a\u0000, demo.*, select, allow, g1', 'quotes and control characters are not allowed'],
   ['p, a, demo.*, select, Allow, g1', 'the effect is allow or deny, not Allow'],
-  ['p, a, demo.*, select, , g1', 'write p, role, object, action, effect, id'],
+  ['p, a, demo.*, select, , g1', 'write p, role, object, action, effect, id, or the same and a cluster'],
   ['p, a, demo.*, select, allow, g 1', '"g 1" is no name; use letters, digits and _ - . @ /'],
 ])('%s', (line, expected) => {
   expect(read(line)).toMatchObject({ grants: [], memberships: [], problems: [`policy.csv:1: ${expected}`] });
+});
+
+test('a grant may be limited to clusters', () => {
+  const { grants, problems } = read('p, a, demo.*, select, allow, g1, adhoc-*\np, a, demo.x, select, deny, g2, *');
+  expect(problems).toEqual([]);
+  expect(grants.map(({ id, cluster }) => [id, cluster])).toEqual([
+    ['g1', 'adhoc-*'],
+    ['g2', '*'],
+  ]);
 });
 
 test('repeats', () => {
