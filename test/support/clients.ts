@@ -65,7 +65,7 @@ class LineProcess {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const closed = new Promise((resolve) => this.#child.once('close', resolve));
     this.#child.stdin.end();
-    const killer = setTimeout(() => this.#child.kill('SIGKILL'), 5000);
+    const killer = setTimeout(() => this.#child.kill('SIGKILL'), 60_000);
     await closed;
     clearTimeout(killer);
   }

@@ -31,7 +31,7 @@ export async function startDerby(): Promise<DerbyServer> {
     port,
     [Symbol.asyncDispose]: async () => {
       child.stdin.end();
-      const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      const killer = setTimeout(() => child.kill('SIGKILL'), 60_000);
       await exited;
       clearTimeout(killer);
       await rm(directory, { recursive: true, force: true });

@@ -19,7 +19,7 @@ export interface TestServer extends AsyncDisposable {
   readonly uri: string;
   /** What the policy directory complained about, growing. */
   readonly problems: readonly string[];
-  /** Audit records since this server started. */
+  /** Audit records since this server started, as far as they have reached the file: wait for those that are to come. */
   audit(): Promise<readonly AuditRecord[]>;
 }
 
@@ -28,6 +28,14 @@ export type AuditRecord = Readonly<Record<string, unknown>> & {
   readonly method: string;
   readonly outcome: string;
 };
+
+/** The last line may be half written yet. */
+export function recordsIn(lines: string): readonly AuditRecord[] {
+  return lines
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as AuditRecord);
+}
 
 /** Scratch tables belong to one server alone. */
 export function ownScratchDirectory(): string {
@@ -56,10 +64,7 @@ export async function startTestServer(settings: Readonly<Record<string, string>>
     problems,
     audit: async () => {
       const lines = await text(createReadStream(auditFile, { start: before }));
-      return lines
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as AuditRecord);
+      return recordsIn(lines);
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };

@@ -18,7 +18,7 @@ export interface HttpRequest {
 
 const NO_ANSWER: HttpAnswer = { status: 0, grpcStatus: undefined, message: '', requestId: undefined };
 /** A request that hangs longer is a fault of the server. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 export const GRPC_HEADERS: OutgoingHttpHeaders = {
   [constants.HTTP2_HEADER_METHOD]: 'POST',

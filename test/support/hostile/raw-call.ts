@@ -29,7 +29,7 @@ export const METHODS: readonly string[] = [
   'ListActions',
 ];
 /** A call that hangs longer is a fault of the server. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 const same = (bytes: Buffer): Buffer => bytes;
 
 /** Never rejects. */

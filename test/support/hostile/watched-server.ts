@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { expect, vi } from 'vitest';
 import { connectFlight, type RawClient } from '../flight-client.ts';
-import { type AuditRecord, STATE_DIRECTORY } from '../server.ts';
+import { PATIENCE } from '../patience.ts';
+import { type AuditRecord, recordsIn, STATE_DIRECTORY } from '../server.ts';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
 import { TESTBED } from '../testbed.mjs';
 
@@ -31,10 +32,7 @@ export async function startWatchedServer(settings: Readonly<Record<string, strin
   const faults = watchLog(process);
   const audit = async (): Promise<readonly AuditRecord[]> => {
     const lines = await text(createReadStream(auditFile));
-    return lines
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as AuditRecord);
+    return recordsIn(lines);
   };
   return {
     ...process,
@@ -83,14 +81,11 @@ function held(pid: number | undefined): { threads: number; files: number } {
 async function expectAudited(audit: WatchedServer['audit'], ids: readonly string[]): Promise<void> {
   const wanted = new Set(ids);
   expect(wanted.size, 'request ids are unique').toBe(ids.length);
-  await vi.waitFor(
-    async () => {
-      const found = (await audit()).map(({ requestId }) => requestId).filter((id) => wanted.has(id));
-      expect(found.length, 'audit records of these requests').toBe(ids.length);
-      expect(new Set(found).size, 'requests with a record').toBe(ids.length);
-    },
-    { timeout: 10_000, interval: 200 },
-  );
+  await vi.waitFor(async () => {
+    const found = (await audit()).map(({ requestId }) => requestId).filter((id) => wanted.has(id));
+    expect(found.length, 'audit records of these requests').toBe(ids.length);
+    expect(new Set(found).size, 'requests with a record').toBe(ids.length);
+  }, PATIENCE);
 }
 
 /** Waits until the server holds no more than before the attack: closing takes a moment. */
@@ -98,7 +93,7 @@ export async function expectNothingLeft(
   server: WatchedServer,
   before: ReturnType<WatchedServer['holds']>,
   slack: number,
-  patienceMs = 20_000,
+  patienceMs: number = PATIENCE.timeout,
 ): Promise<void> {
   await vi.waitFor(
     () => {

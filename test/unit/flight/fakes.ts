@@ -9,6 +9,7 @@ import type { BatchSource, User } from '#src/model.js';
 import type { Plan, PlanAudit, Planner, VisibleCatalog } from '#src/planner/index.js';
 import { createSealer, type IpcMessages, type Sealer, schemaMessage, splitIpcStream } from '#src/wire/index.js';
 import type { OpenedTask, Worker } from '#src/worker/index.js';
+import { PATIENCE } from '../../support/patience.ts';
 
 export { call, type Reply } from '../../support/flight-call.ts';
 
@@ -125,7 +126,7 @@ export async function startFake(): Promise<Fake> {
     authenticator: createAuthenticator({
       users: () => [...users.values()],
       sealer,
-      sessionTtlMs: 60_000,
+      sessionTtlMs: 3_600_000,
       sessionMaxMs: 3_600_000,
       tokens: null,
       oidc: null,
@@ -217,8 +218,8 @@ export function tableOf({ schemaHeader, batches }: IpcMessages): Table {
   return tableFromIPC(Buffer.concat(parts));
 }
 
-/** Waits until `check` passes, at most 5 s. */
+/** Rejects when it takes longer than anything may. */
 export async function eventually(check: () => boolean): Promise<void> {
-  for (const end = Date.now() + 5000; !check() && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 10));
-  if (!check()) throw new Error('it did not happen within 5 s');
+  for (const end = Date.now() + PATIENCE.timeout; !check(); await new Promise((resolve) => setTimeout(resolve, 10)))
+    if (Date.now() > end) throw new Error(`it did not happen within ${PATIENCE.timeout} ms`);
 }
