@@ -9,7 +9,6 @@ import { SnapshotFeed } from './snapshot-feed.ts';
 import type { ColumnsDraft, MetadataStore, ResolvedColumns } from './types.ts';
 import { signatureOf, watchDirectory } from './watch.ts';
 
-/** An edit counts as finished when the files stood still this long. */
 const SETTLE_MS = 80;
 
 export interface FileStoreOptions {
@@ -27,6 +26,8 @@ export interface FileStoreOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** All faults of the set just read, `file:line: text`; a refused set leaves the last good one in force. */
   readonly onProblems: (problems: readonly string[]) => void;
+  /** An edit counts as finished when the files stood still for so many milliseconds. Default: 80. */
+  readonly settleMs?: number;
 }
 
 export interface FileStore extends MetadataStore {
@@ -144,7 +145,7 @@ class DirectoryStore implements FileStore {
   async #settled(): Promise<string> {
     let signature = await signatureOf(this.#directory, POLICY_FILES);
     for (; this.#signature !== '' && !this.#closed; ) {
-      await sleep(SETTLE_MS);
+      await sleep(this.#options.settleMs ?? SETTLE_MS);
       const next = await signatureOf(this.#directory, POLICY_FILES);
       if (next === signature) break;
       signature = next;

@@ -1,9 +1,10 @@
 /** A policy directory in a temporary place, written and edited by tests. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createFileStore, type FileStore, type FileStoreOptions } from '#src/catalog/file-store.js';
 import { checkPolicy } from '#src/policy/index.js';
+import { replaceFile } from '../../support/replace-file.ts';
 
 export const FILES: Readonly<Record<string, string>> = {
   'catalog.yaml': `catalog: lab
@@ -50,7 +51,7 @@ export interface Directory extends AsyncDisposable {
 
 export async function makeDirectory(files: Readonly<Record<string, string>> = FILES): Promise<Directory> {
   const path = await mkdtemp(join(tmpdir(), 'policies-'));
-  const write = (name: string, text: string): Promise<void> => writeFile(join(path, name), text);
+  const write = (name: string, text: string): Promise<void> => replaceFile(join(path, name), text);
   for (const [name, text] of Object.entries(files)) await write(name, text);
   return { path, write, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createScratchStore, type ScratchCommit, type ScratchStore } from '#src/catalog/index.js';
+import { PATIENCE } from '../../support/patience.ts';
 
 let directory: string;
 let store: ScratchStore;
@@ -80,7 +81,7 @@ describe('a table', () => {
 
   test('replaced over and over does not fill the disk with old versions', async () => {
     for (let i = 0; i < 10; i++) await put('ada', 't', ['x'.repeat(400)], { mode: 'replace' });
-    await vi.waitFor(async () => expect((await readdir(directory)).length).toBeLessThanOrEqual(3));
+    await vi.waitFor(async () => expect((await readdir(directory)).length).toBeLessThanOrEqual(3), PATIENCE);
   });
 
   test.each([
