@@ -1,5 +1,6 @@
 /** A real PostgreSQL of the test's own: 127.0.0.1 only, in a directory that goes away with it. */
 import { execFile, execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,12 +29,21 @@ export async function startPostgres(): Promise<Postgres> {
   const command = (name: string, ...args: string[]): Promise<unknown> =>
     run(join(binaries, name), args, { cwd: directory, env: { PATH: binaries, LC_ALL: 'C' }, ...account });
   await command('initdb', '-D', data, '-U', 'sluice', '-A', 'trust', '-E', 'UTF8', '--no-sync');
-  const port = await freePort();
-  const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c shared_buffers=32MB`;
+  let port = await freePort();
+  const options = (): string =>
+    `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off -c shared_buffers=32MB`;
   const start = async (): Promise<void> =>
-    void (await command('pg_ctl', '-D', data, '-w', '-s', '-l', join(directory, 'log'), '-o', options, 'start'));
+    void (await command('pg_ctl', '-D', data, '-w', '-t', '240', '-s', '-l', join(directory, 'log'), '-o', options(), 'start'));
   const stop = async (): Promise<void> => void (await command('pg_ctl', '-D', data, '-w', '-s', '-m', 'immediate', 'stop'));
-  await start();
+  // Somebody else may have taken the port meanwhile.
+  for (let tries = 1; ; tries++)
+    try {
+      await start();
+      break;
+    } catch (error) {
+      if (tries === 5) throw error;
+      port = await freePort();
+    }
   return {
     url: `postgres://sluice@127.0.0.1:${port}/postgres`,
     port,
@@ -63,14 +73,12 @@ function serverAccount(): { uid: number; gid: number } | null {
   return { uid: id('-u'), gid: id('-g') };
 }
 
-/** On loopback, and free a moment ago. */
+/** On loopback, free a moment ago, and below those that systems give to connections: none of them takes it between a stop and a start. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
+    const port = randomInt(15_000, 30_000);
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
+    server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(freePort()) : reject(error)));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)));
   });
 }

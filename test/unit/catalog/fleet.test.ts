@@ -8,7 +8,7 @@ const open: AsyncDisposable[] = [];
 
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 60_000);
+});
 afterEach(async () => {
   for (const part of open.splice(0).reverse()) await part[Symbol.asyncDispose]();
   // Of workers that a test cut off.
@@ -120,18 +120,18 @@ test('a worker of release 0.1.0 is seen, with the tickets it understands', async
   }
 });
 
-test('during an outage the last known fleet stays, and comes up to date afterwards', { timeout: 60_000 }, async () => {
+test('during an outage the last known fleet stays, and comes up to date afterwards', async () => {
   const [planner, worker] = [await member(), await member()];
   await worker.fleet.join(node('w5'), idle);
   await expect.poll(() => ids(planner.fleet)).toContain('w5');
   await postgres.stop();
   try {
-    await expect.poll(() => planner.session.outageMs(), { timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(() => planner.session.outageMs()).toBeGreaterThan(0);
     expect(ids(planner.fleet)).toContain('w5');
   } finally {
     await postgres.start();
   }
-  await expect.poll(() => planner.session.outageMs() + worker.session.outageMs(), { timeout: 30_000 }).toBe(0);
+  await expect.poll(() => planner.session.outageMs() + worker.session.outageMs()).toBe(0);
   await expect.poll(() => ids(planner.fleet)).toContain('w5');
 });
 

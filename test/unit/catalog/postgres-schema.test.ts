@@ -10,7 +10,7 @@ let postgres: Postgres;
 let client: pg.Client;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 60_000);
+});
 beforeEach(async () => {
   client = new pg.Client(postgres.url);
   await client.connect();
