@@ -98,12 +98,16 @@ export function flagOf(name: string): string {
 }
 
 /**
- * Flags win over the environment, the environment over defaults.
+ * Flags win over the environment, the environment over `defaults`, and these over the table's.
  * Throws SluiceError `config.invalid` whose message lists every problem, one per line.
  */
-export function readConfig(flags: readonly string[], environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(
+  flags: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  defaults: Readonly<Record<string, string>> = {},
+): Config {
   const problems: string[] = [];
-  const given = { ...knownEnvironment(environment, problems), ...readFlags(flags, problems) };
+  const given: Record<string, string> = { ...defaults, ...knownEnvironment(environment, problems), ...readFlags(flags, problems) };
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(SETTINGS)) {
     try {

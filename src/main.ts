@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { hashPassword } from './auth/index.ts';
 import { openKeysIfThere } from './cluster-keys.ts';
@@ -11,6 +12,7 @@ import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig } from './config.
 import { generateDocumentation } from './documentation.ts';
 import { SluiceError } from './errors.ts';
 import { EXTENSION_USAGE, runExtensionCommand } from './extension-cli.ts';
+import { JOIN_USAGE, joinCluster } from './join.ts';
 import { createLogger } from './log.ts';
 import { openMetadata } from './metadata.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
@@ -24,6 +26,7 @@ import { VERSION } from './version.ts';
 const USAGE = `sluice ${VERSION}
 
   sluice [start] [--flag value …]   start the server
+${JOIN_USAGE}
   sluice check [directory]          load a policy directory and report every fault
   sluice hash-password              read a password from stdin, print its scrypt hash for users.yaml
 ${POLICY_USAGE}
@@ -45,6 +48,9 @@ async function run(args: readonly string[]): Promise<number> {
   switch (command) {
     case 'start':
       return start(readConfig(rest));
+    case 'worker':
+    case 'planner':
+      return joinFor(command, rest);
     case 'check':
       return check(rest);
     case 'hash-password':
@@ -70,11 +76,17 @@ async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-async function start(config: Config): Promise<number> {
+async function joinFor(role: 'worker' | 'planner', args: readonly string[]): Promise<number> {
+  await using joined = await joinCluster(role, args);
+  return await start(joined.config, joined.ttlMs);
+}
+
+/** `ttlMs`: ends by itself then; null = when it is told. */
+async function start(config: Config, ttlMs: number | null = null): Promise<number> {
   const logger = createLogger(config.logLevel);
   const server = await startServer(config, { logger, progress: say, onProblems: reportProblems });
   printBanner(config, server);
-  await stopSignal();
+  await (ttlMs === null ? stopSignal() : Promise.race([stopSignal(), sleep(ttlMs)]));
   say('Draining …');
   await server.drain(config.drainMs);
   await server[Symbol.asyncDispose]();

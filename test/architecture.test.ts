@@ -12,6 +12,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(SERVICES.map((folder) => [folder, [...NOUNS, 'wire']])),
   planner: [...NOUNS, 'wire', ...SERVICES],
   worker: [...NOUNS, 'wire', ...SERVICES],
+  datasets: [...NOUNS, ...SERVICES],
   flight: [...NOUNS, 'wire', 'auth', 'planner', 'worker'],
   rest: NOUNS,
 };
@@ -38,6 +39,7 @@ const ROOT_FILES = [
   'secret-cli',
   'fleet',
   'fleet-settings',
+  'join',
   'readiness',
   'steward',
   'version',
