@@ -8,6 +8,7 @@ import { createFrameWriter, type RawCall } from '#src/flight/fast-frames.js';
 import { createTlsCredentials, type TlsCredentials } from '#src/flight/index.js';
 import { createLogger } from '#src/log.js';
 import { encodeFlightData } from '#src/wire/index.js';
+import { PATIENCE } from '../../support/patience.ts';
 import { makeAuthority, makeCertificates, type TestCertificates } from '../../support/tls.ts';
 
 let directory: string;
@@ -80,7 +81,7 @@ test('a replaced certificate is shown to new connections, and still nothing olde
   const port = await listen();
   const { serial } = await greet(port);
   await files.replaceServer();
-  await vi.waitFor(async () => expect((await greet(port)).serial).not.toBe(serial), { timeout: 10_000, interval: 50 });
+  await vi.waitFor(async () => expect((await greet(port)).serial).not.toBe(serial), PATIENCE);
   await expect(greet(port, { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })).rejects.toThrow();
 });
 
@@ -96,13 +97,13 @@ test('half a rotation, garbage and missing files leave the old certificate in fo
   ]) {
     told.mockClear();
     await breakIt();
-    await vi.waitFor(() => expect(told).toHaveBeenCalled(), { timeout: 10_000 });
+    await vi.waitFor(() => expect(told).toHaveBeenCalled(), PATIENCE);
     expect((await greet(port)).serial).toBe(serial);
     expect(JSON.stringify(told.mock.calls)).not.toContain('PRIVATE KEY');
   }
   await writeFile(files.serverKeyFile, next.key);
   await writeFile(files.serverCertificateFile, next.certificate);
-  await vi.waitFor(async () => expect((await greet(port)).serial).not.toBe(serial), { timeout: 10_000, interval: 50 });
+  await vi.waitFor(async () => expect((await greet(port)).serial).not.toBe(serial), PATIENCE);
 });
 
 test('client certificates: one of the authority, in its time, made for clients', async () => {
@@ -167,7 +168,7 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)('with %s a withdrawn authority is not
   const told = vi.spyOn(logger, 'info').mockClear();
   const next = makeAuthority('Next');
   await writeFile(files.authorityFile, next.certificate);
-  await vi.waitFor(() => expect(told).toHaveBeenCalled(), { timeout: 10_000 });
+  await vi.waitFor(() => expect(told).toHaveBeenCalled(), PATIENCE);
   await expect(greet(port, { ...shown, session })).rejects.toThrow();
 });
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { failureOf } from '../../support/flight-client.ts';
+import { PATIENCE } from '../../support/patience.ts';
 import { ServiceClient } from '../../support/service-client.ts';
 import { type Fake, startFake } from './fakes.ts';
 
-const PATIENCE = { timeout: 15_000 };
 const FLIGHT = 'arrow.flight.protocol.FlightService';
 
 let fake: Fake;
@@ -55,7 +55,7 @@ describe('Watch', () => {
       watch.on('error', () => {});
       watch.on('data', (status: string) => seen.push(status));
     }
-    await vi.waitFor(() => expect(seen.sort()).toEqual(['SERVICE_UNKNOWN', 'SERVING']));
+    await vi.waitFor(() => expect(seen.sort()).toEqual(['SERVICE_UNKNOWN', 'SERVING']), PATIENCE);
     for (const watch of [known, unknown]) watch.cancel();
   });
 
@@ -86,8 +86,8 @@ describe('Watch', () => {
     watch.on('data', (status: string) => seen.push(status));
     const failed = once(watch, 'error');
     failed.catch(() => {});
-    await vi.waitFor(() => expect(seen).toEqual(['SERVING']));
-    const drained = other.server.drain(2000);
+    await vi.waitFor(() => expect(seen).toEqual(['SERVING']), PATIENCE);
+    const drained = other.server.drain(60_000);
     const [error] = await failed;
     expect(seen).toEqual(['SERVING', 'NOT_SERVING']);
     expect(error).toMatchObject({ details: expect.stringMatching(/shutting down/) });
@@ -96,7 +96,7 @@ describe('Watch', () => {
     await other[Symbol.asyncDispose]();
   });
 
-  test('has room for so many watchers', { timeout: 40_000 }, async () => {
+  test('has room for so many watchers', async () => {
     const watches = Array.from({ length: 990 }, () => client.watch());
     const errors: { readonly details: string }[] = [];
     using second = new ServiceClient(fake.port);

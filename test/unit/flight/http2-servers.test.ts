@@ -4,6 +4,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { limitConnections } from '#src/flight/http2-servers.js';
+import { PATIENCE } from '../../support/patience.ts';
 import { type Fake, startFake } from './fakes.ts';
 
 let fake: Fake;
@@ -39,32 +40,34 @@ test('requests that no method takes leave one record each', async () => {
     undefined,
   ]);
   expect(await call({ ':path': '/', ':method': 'GET' })).toEqual([415, undefined]);
-  await vi.waitFor(() =>
-    expect(fake.audits).toMatchObject([
-      { method: 'unknown', command: '/arrow.flight.protocol.FlightService/NoSuch', outcome: 'refused', code: 'request.unimplemented' },
-      { method: 'unknown', command: '/other.Service/DoGet', code: 'request.unimplemented' },
-      { method: 'unknown', command: '/arrow.flight.protocol.FlightService/DoGet', code: 'request.malformed' },
-      { method: 'unknown', code: 'request.malformed', peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) },
-    ]),
+  await vi.waitFor(
+    () =>
+      expect(fake.audits).toMatchObject([
+        { method: 'unknown', command: '/arrow.flight.protocol.FlightService/NoSuch', outcome: 'refused', code: 'request.unimplemented' },
+        { method: 'unknown', command: '/other.Service/DoGet', code: 'request.unimplemented' },
+        { method: 'unknown', command: '/arrow.flight.protocol.FlightService/DoGet', code: 'request.malformed' },
+        { method: 'unknown', code: 'request.malformed', peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) },
+      ]),
+    PATIENCE,
   );
 });
 
 test('a path that is no method name stays out of the record', async () => {
   for (const path of ['/a.B/C?x=secret', `/${'x'.repeat(5000)}`, '/a.B/C%C3', '/a/b/c']) await call({ ':path': path, ...grpc });
-  await vi.waitFor(() => expect(fake.audits).toHaveLength(4));
+  await vi.waitFor(() => expect(fake.audits).toHaveLength(4), PATIENCE);
   for (const record of fake.audits) expect(record).not.toHaveProperty('command');
 });
 
 test('requests that a method takes are recorded by it alone', async () => {
   await call({ ':path': '/arrow.flight.protocol.FlightService/ListActions', ...grpc });
   await call({ ':path': '/grpc.health.v1.Health/Check', ...grpc });
-  await vi.waitFor(() => expect(fake.audits).toMatchObject([{ method: 'ListActions', code: 'auth.missing' }]));
+  await vi.waitFor(() => expect(fake.audits).toMatchObject([{ method: 'ListActions', code: 'auth.missing' }]), PATIENCE);
 });
 
 test('windows suit long distances', async () => {
   const [settings] = await once(session, 'remoteSettings');
   expect(settings).toMatchObject({ initialWindowSize: 1024 ** 2, maxConcurrentStreams: 1000, maxHeaderListSize: 64 * 1024 });
-  await vi.waitFor(() => expect(session.state.remoteWindowSize).toBeGreaterThan(2 * 1024 ** 2));
+  await vi.waitFor(() => expect(session.state.remoteWindowSize).toBeGreaterThan(2 * 1024 ** 2), PATIENCE);
 });
 
 test.each([
@@ -105,7 +108,7 @@ test('connections above a limit are closed at once, and free their place', async
     const ended = await Promise.race([next.closed.then(() => true), new Promise((resolve) => setTimeout(() => resolve(false), 200))]);
     next.socket.destroy();
     expect(ended).toBe(false);
-  });
+  }, PATIENCE);
   second.socket.destroy();
   server.forceShutdown();
 });

@@ -153,7 +153,7 @@ describe('what takes longer', () => {
 });
 
 describe('a retry descriptor that does not count', () => {
-  const state = { pollId: 'p', subject: 'ada', expiresAtMs: Date.now() + 60_000, descriptor: QUERY };
+  const state = { pollId: 'p', subject: 'ada', expiresAtMs: Date.now() + 3_600_000, descriptor: QUERY };
   const retryOf = (sealed: Uint8Array) => descriptorOf(encodeRetry(sealed));
 
   test.each([

@@ -8,7 +8,7 @@ import type { Worker } from '#src/worker/index.js';
 import { createRunningQueries, type RunningQueries } from '#src/worker/running.js';
 import { sealer } from './fakes.ts';
 
-const LATER = Date.now() + 60_000;
+const LATER = Date.now() + 3_600_000;
 const catalog = { name: 'p_1', defaultSchema: 'demo', statements: [] };
 const query: Task = { kind: 'query', catalog, statements: ['SELECT 1'], datasets: ['d1'], form: PLAIN_FORM, schema: new Uint8Array() };
 const source = { schemaHeader: new Uint8Array(), next: async () => null, [Symbol.asyncDispose]: async () => {} };

@@ -2,6 +2,7 @@ import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor.js';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { failureOf } from '../../support/flight-client.ts';
+import { PATIENCE } from '../../support/patience.ts';
 import { type Plain, ServiceClient } from '../../support/service-client.ts';
 import { type Fake, startFake } from './fakes.ts';
 
@@ -81,7 +82,7 @@ test('so many streams may be open', async () => {
     call.on('data', () => {}).on('error', (error) => failures.push(error.message));
     call.write({ listServices: '' });
   }
-  await vi.waitFor(() => expect(failures.filter((message) => /64 reflection streams/.test(message))).toHaveLength(6));
+  await vi.waitFor(() => expect(failures.filter((message) => /64 reflection streams/.test(message))).toHaveLength(6), PATIENCE);
   for (const call of calls) call.cancel();
-  await vi.waitFor(async () => expect(await client.reflect('v1', [{ listServices: '' }])).toHaveLength(1));
+  await vi.waitFor(async () => expect(await client.reflect('v1', [{ listServices: '' }])).toHaveLength(1), PATIENCE);
 });

@@ -115,7 +115,7 @@ describe('the end', () => {
     const info = await reader.info('CommandStatementQuery', { query: 'SELECT 1' });
     const reading = reader.get(info.endpoint[0]?.ticket.ticket ?? new Uint8Array(0));
     await eventually(() => own.held.produced > 0);
-    await own.server.drain(5000);
+    await own.server.drain(60_000);
     expect((await reading).numRows).toBe(12);
     expect(own.held.disposed).toBe(1);
     expect((await failureOf(new RawClient({ port: own.port }).unary('GetSchema', new Uint8Array(0)))).status).toBe('UNAVAILABLE');

@@ -24,10 +24,13 @@ afterEach(() => server[Symbol.asyncDispose]());
 
 function call(method: string, path: string, body?: string) {
   return new Promise<{ status: number; headers: Readonly<Record<string, unknown>>; text: string }>((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port: server.port, method, path, agent: false }, async (answer) =>
-      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: await text(answer) }),
-    );
-    sent.on('error', reject);
+    let answered = false;
+    const sent = request({ host: '127.0.0.1', port: server.port, method, path, agent: false }, async (answer) => {
+      answered = true;
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: await text(answer) });
+    });
+    // A server that does not read the body may close while it is still being sent.
+    sent.on('error', (error) => answered || reject(error));
     sent.end(body);
   });
 }
