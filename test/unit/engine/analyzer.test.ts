@@ -147,16 +147,16 @@ function doubling(steps: number): string {
 it('a statement that takes too long to bind is refused, and does not keep others waiting for good', async () => {
   const hasty = await createAnalyzer(400);
   try {
-    await hasty.describe(EMPTY, 'SELECT 1');
-    const slow = [hasty.describe(EMPTY, doubling(17)), hasty.boundPlan(EMPTY, doubling(17)), hasty.describe(EMPTY, doubling(17))];
-    for (const statement of slow) await expect(statement).rejects.toMatchObject({ code: 'sql.limit' });
-    // On a busy machine the first tries may be too slow for this deadline as well.
+    // On a busy machine the first tries may be too slow for this deadline.
     const again = (): Promise<Description> => hasty.describe(EMPTY, 'SELECT 1 AS n').catch(again);
+    await again();
+    const slow = [hasty.describe(EMPTY, doubling(15)), hasty.boundPlan(EMPTY, doubling(15)), hasty.describe(EMPTY, doubling(15))];
+    for (const statement of slow) await expect(statement).rejects.toMatchObject({ code: 'sql.limit' });
     expect((await again()).columns).toEqual([{ name: 'n', type: 'INTEGER' }]);
   } finally {
     await hasty[Symbol.asyncDispose]();
   }
-}, 60_000);
+});
 
 it('lists the functions', async () => {
   const functions = await analyzer.functions();

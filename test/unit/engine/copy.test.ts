@@ -160,7 +160,7 @@ test('a signal ends it, whether it runs, waits or has not begun', async () => {
   abort.abort();
   for (const outcome of await settled) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'request.cancelled' } });
   await expect(job()).rejects.toMatchObject({ code: 'request.cancelled' });
-  expect(engine.stats()).toMatchObject({ runningJobs: 0, queuedJobs: 0 });
+  await expect.poll(() => engine.stats()).toMatchObject({ runningJobs: 0, queuedJobs: 0 });
 });
 
 test('closing the engine ends it', async () => {

@@ -67,5 +67,5 @@ describe('plan catalogs', () => {
     } finally {
       await engine[Symbol.asyncDispose]();
     }
-  }, 60_000);
+  });
 });

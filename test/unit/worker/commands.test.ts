@@ -12,7 +12,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await expect.poll(() => world.leftovers()).toEqual([]);
-  expect(world.counts.leased).toBe(0);
+  await expect.poll(() => world.counts.leased).toBe(0);
   await world[Symbol.asyncDispose]();
 });
 
