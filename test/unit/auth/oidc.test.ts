@@ -5,6 +5,7 @@ import { exportJWK } from 'jose';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createOidc, type Oidc, type OidcOptions } from '#src/auth/oidc.js';
 import { forgeToken, type Issuer, startIssuer } from '../../support/issuer.ts';
+import { SEED } from '../../support/seed.ts';
 
 const invalid = expect.objectContaining({ code: 'auth.invalid' });
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -49,10 +50,12 @@ test.each(['RS256', 'PS256', 'EdDSA', 'ES384'])('%s signs too', async (alg) => {
 });
 
 test('clocks may differ by the skew and no more', async () => {
-  await oidc.verify(await issuer.token({ exp: seconds() - 50 }));
-  await oidc.verify(await issuer.token({ nbf: seconds() + 50 }));
-  await expect(oidc.verify(await issuer.token({ exp: seconds() - 70 }))).rejects.toThrow(/has expired/);
-  await expect(oidc.verify(await issuer.token({ nbf: seconds() + 70 }))).rejects.toThrow(invalid);
+  const now = seconds();
+  oidc = createOidc(options, () => now * 1000);
+  await oidc.verify(await issuer.token({ exp: now - 59 }));
+  await oidc.verify(await issuer.token({ nbf: now + 60 }));
+  await expect(oidc.verify(await issuer.token({ exp: now - 61 }))).rejects.toThrow(/has expired/);
+  await expect(oidc.verify(await issuer.token({ nbf: now + 61 }))).rejects.toThrow(invalid);
 });
 
 test.each([
@@ -131,14 +134,19 @@ test('an oversized token is refused before anything is read of it', async () => 
 
 test('a bit flipped anywhere is refused', async () => {
   const token = await issuer.token();
+  const bytesOf = (text: string): string =>
+    text
+      .split('.')
+      .map((part) => Buffer.from(part, 'base64url').toString('hex'))
+      .join('.');
   await fc.assert(
     fc.asyncProperty(fc.nat(token.length - 1), fc.constantFrom(...'ABCDabcd0123_-.'), async (at, character) => {
       const changed = token.slice(0, at) + character + token.slice(at + 1);
       // The last character of a base64url part may carry unused bits.
-      if (Buffer.from(changed.replaceAll('.', '!'), 'base64url').equals(Buffer.from(token.replaceAll('.', '!'), 'base64url'))) return;
+      if (bytesOf(changed) === bytesOf(token)) return;
       await expect(oidc.verify(changed)).rejects.toThrow(invalid);
     }),
-    { numRuns: 200 },
+    { seed: SEED, numRuns: 200 },
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { locationsOf, type PlacementNode, rank } from '#src/planner/placement.js';
+import { SEED } from '../../support/seed.ts';
 
 function fleet(size: number, capacity: (i: number) => number = () => 16): PlacementNode[] {
   return Array.from({ length: size }, (_, i) => ({ id: `w${i}`, location: `grpc://10.0.0.${i}:8815`, capacity: capacity(i) }));
@@ -17,6 +18,7 @@ test('the order of the fleet does not matter, and a worker that goes moves only 
       const left = workers.filter((_, i) => i !== gone % size);
       expect(rank(key, left)).toEqual(before.filter((worker) => left.includes(worker)));
     }),
+    { seed: SEED },
   );
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bindFilter } from '#src/policy/bind.js';
 import { describePredicate } from '#src/policy/index.js';
+import { cpuMsOf } from '../../support/patience.ts';
 import { PEOPLE, parsePredicate } from './fixture.ts';
 
 const columns = new Map(PEOPLE.columns.map((column) => [column.name, column]));
@@ -87,9 +88,7 @@ test('values never become text of the filter', async () => {
 test('a hundred thousand values bind in linear time', async () => {
   const x = Array.from({ length: 100_000 }, (_, i) => `value-${i}`);
   const filter = await parsePredicate('region IN (principal.x) AND NOT (name IN (principal.x))');
-  const started = performance.now();
-  const result = bindFilter(filter, { x }, columns);
   // Anything quadratic would take minutes.
-  expect(performance.now() - started).toBeLessThan(15_000);
-  expect(describePredicate(result).length).toBeLessThan(1000);
+  const ms = await cpuMsOf(() => expect(describePredicate(bindFilter(filter, { x }, columns)).length).toBeLessThan(1000));
+  expect(ms).toBeLessThan(15_000);
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
 import { chunks, kindOf } from '#src/worker/ipc-messages.js';
+import { SEED } from '../../support/seed.ts';
 import { wholeMessages } from './ipc-fixture.ts';
 
 const LIMITS = { bytes: 1_000_000, batches: 1000, prefixBytes: 10_000 };
@@ -62,7 +63,7 @@ test('any bytes have a kind or are malformed', () => {
       expect(error).toBeInstanceOf(SluiceError);
     }
   };
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), check));
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), check), { seed: SEED });
   const changed = fc.tuple(fc.nat(valid.length - 1), fc.nat(255));
   fc.assert(
     fc.property(fc.array(changed, { maxLength: 8 }), (changes) => {
@@ -70,5 +71,6 @@ test('any bytes have a kind or are malformed', () => {
       for (const [at, value] of changes) bytes[at] = value;
       check(bytes);
     }),
+    { seed: SEED },
   );
 });
