@@ -1,6 +1,6 @@
 /** Who comes in, and as whom: OpenID tokens, personal access tokens, client certificates, throttled guessing, and no secret in any log. */
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,9 @@ import { QUICKSTART_DIRECTORY } from '#src/config.js';
 import { connectFlight, type Failure, type FlightClientOptions, failureOf, type RawClient } from '../support/flight-client.ts';
 import { decode, encode } from '../support/flight-messages.ts';
 import { forgeToken, type Issuer, startIssuer } from '../support/issuer.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
 import { startServerProcess } from '../support/server-process.ts';
 import { makeCertificates, type TestCertificates } from '../support/tls.ts';
@@ -81,7 +83,7 @@ async function symlinkDemo(path: string): Promise<void> {
 
 async function edit(file: string, change: (text: string) => string): Promise<void> {
   const path = join(policies, file);
-  await writeFile(path, change(await readFile(path, 'utf8')));
+  await replaceFile(path, change(await readFile(path, 'utf8')));
 }
 
 const connect = async (options: Omit<FlightClientOptions, 'port'>, port = sluice.port): Promise<RawClient> => {
@@ -112,7 +114,7 @@ describe('an OpenID provider', () => {
     const client = await withBearer(await issuer.token(analyst));
     expect(await regionsOf(client)).toEqual(['APAC', 'EU']);
     expect(await regionsOf(await withBearer(await bearerOf(client)))).toEqual(['APAC', 'EU']);
-    expect((await sluice.audit()).at(-1)).toMatchObject({ principal: 'oidc:ann', via: 'oidc' });
+    await vi.waitFor(async () => expect((await sluice.audit()).at(-1)).toMatchObject({ principal: 'oidc:ann', via: 'oidc' }), PATIENCE);
   });
 
   test('without the attribute no row, without the group no dataset', async () => {
@@ -155,18 +157,22 @@ describe('an OpenID provider', () => {
     expect(await regionsOf(await withBearer(before))).toEqual(['APAC', 'EU']);
     issuer.rotate('k2');
     const after = await withBearer(await issuer.token(analyst));
-    await vi.waitFor(async () => expect(await regionsOf(after)).toEqual(['APAC', 'EU']), { timeout: 30_000, interval: 500 });
+    await vi.waitFor(async () => expect(await regionsOf(after)).toEqual(['APAC', 'EU']), PATIENCE);
     expect(await refusalOf(before)).toMatchObject({ status: 'UNAUTHENTICATED' });
     issuer.fault = { status: 503, body: '' };
     expect(await regionsOf(await withBearer(await issuer.token(analyst)))).toEqual(['APAC', 'EU']);
   });
 
   test('a session ends with the token it was made from', async () => {
-    const token = await issuer.token({ ...analyst, exp: Math.floor(Date.now() / 1000) + 4 });
-    const session = await bearerOf(await withBearer(token));
+    const sessionOf = async (seconds: number): Promise<readonly [token: string, session: string]> => {
+      const token = await issuer.token({ ...analyst, exp: Math.floor(Date.now() / 1000) + seconds });
+      return [token, await bearerOf(await withBearer(token))];
+    };
+    // On a busy machine the first one may be over before it is shown.
+    const [token, session] = await sessionOf(4).catch(() => sessionOf(40));
     expect(session).not.toBe(token);
     await vi.waitFor(async () => expect(await refusalOf(session)).toMatchObject({ status: 'UNAUTHENTICATED' }), {
-      timeout: 20_000,
+      ...PATIENCE,
       interval: 500,
     });
   });
@@ -219,17 +225,14 @@ describe('personal access tokens', () => {
     await edit('users.yaml', (text) =>
       text.replace('  etl:\n', '  guest2: { passwordHash: none, groups: [analysts], attributes: { region: US } }\n  etl:\n'),
     );
-    const token = await vi.waitFor(() => command('token', 'create', 'x', '--user', 'guest2'), { timeout: 20_000, interval: 500 });
+    const token = await vi.waitFor(() => command('token', 'create', 'x', '--user', 'guest2'), PATIENCE);
     const client = await withBearer(token);
-    await vi.waitFor(async () => expect(await regionsOf(client)).toEqual(['US']), { timeout: 10_000, interval: 200 });
+    await vi.waitFor(async () => expect(await regionsOf(client)).toEqual(['US']), PATIENCE);
     await edit('users.yaml', (text) => text.replace('  guest2:', '  guest3:'));
-    await vi.waitFor(async () => expect((await failureOf(regionsOf(client))).status).toBe('UNAUTHENTICATED'), {
-      timeout: 10_000,
-      interval: 200,
-    });
-    await vi.waitFor(async () => expect(await readFile(join(state, 'tokens.json'), 'utf8')).not.toContain('guest2'), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await failureOf(regionsOf(client))).status).toBe('UNAUTHENTICATED'), PATIENCE);
+    await vi.waitFor(async () => expect(await readFile(join(state, 'tokens.json'), 'utf8')).not.toContain('guest2'), PATIENCE);
     await edit('users.yaml', (text) => text.replace('  guest3:', '  guest2:'));
-    await vi.waitFor(() => expect(sluice.server.snapshot().users.map(({ name }) => name)).toContain('guest2'), { timeout: 10_000 });
+    await vi.waitFor(() => expect(sluice.server.snapshot().users.map(({ name }) => name)).toContain('guest2'), PATIENCE);
     expect((await failureOf(regionsOf(client))).status).toBe('UNAUTHENTICATED');
   });
 });
@@ -239,14 +242,14 @@ describe('guessing', () => {
     const session = await connect({ user: 'auditor' });
     for (const user of ['auditor', 'nobody']) {
       const failures: Failure[] = [];
-      for (let i = 0; i < 8; i++) failures.push(await failureOf(connect({ user, password: `guess ${i}` })));
-      expect(failures.map(({ status }) => status)).toContain('RESOURCE_EXHAUSTED');
+      // The wait doubles: a slow machine takes longer for a guess than the first ones are.
+      while (failures.length < 30 && failures.at(-1)?.status !== 'RESOURCE_EXHAUSTED')
+        failures.push(await failureOf(connect({ user, password: `guess ${failures.length}` })));
       expect(failures.slice(0, 6).map(({ status }) => status)).toEqual(Array(6).fill('UNAUTHENTICATED'));
-      const held = failures.find(({ status }) => status === 'RESOURCE_EXHAUSTED');
-      expect(held?.message).toMatch(/^too many failed logins; try again in \d+ s$/);
+      expect(failures.at(-1)?.message).toMatch(/^too many failed logins; try again in \d+ s$/);
     }
     await session.info('CommandGetTables');
-    const client = await vi.waitFor(() => connect({ user: 'auditor' }), { timeout: 30_000, interval: 500 });
+    const client = await vi.waitFor(() => connect({ user: 'auditor' }), PATIENCE);
     await client.info('CommandGetTables');
   });
 });
@@ -317,7 +320,7 @@ describe('TLS', () => {
     const client = await connectTls({}, 'etl');
     expect(await regionsOf(client)).toEqual(['APAC']);
     expect(await regionsOf(await connectTls({ authorization: `Bearer ${await bearerOf(client)}` }, 'etl'))).toEqual(['APAC']);
-    expect((await secure.audit()).at(-1)).toMatchObject({ principal: 'etl', via: 'certificate' });
+    await vi.waitFor(async () => expect((await secure.audit()).at(-1)).toMatchObject({ principal: 'etl', via: 'certificate' }), PATIENCE);
   });
 
   test('a certificate of nobody known is no login, but lets one log in', async () => {
@@ -348,12 +351,13 @@ describe('TLS', () => {
 
   test('large results come whole, straight onto the encrypted stream', async () => {
     expect(secure.server.fastPath).toBe(true);
-    const query = 'SELECT * FROM demo.flights LIMIT 400000';
+    const query = 'SELECT * FROM demo.flights WHERE distance < 250';
     const [encrypted, plain] = await Promise.all([
       connectTls({ user: 'guest' }, 'laptop').then((client) => client.table(query)),
       connect({ user: 'guest' }).then((client) => client.table(query)),
     ]);
-    expect(encrypted.numRows).toBe(400_000);
+    expect(encrypted.numRows).toBeGreaterThan(300_000);
+    expect(encrypted.numRows).toBe(plain.numRows);
     expect(encrypted.schema.names).toEqual(plain.schema.names);
     const sum = (table: typeof plain): number =>
       [...(table.getChild('distance') ?? [])].reduce((total: number, value) => total + Number(value), 0);
@@ -371,17 +375,14 @@ test('over a shared database a token made on one node counts on the others, and 
   const ann = await connect({ user: 'analyst_eu' }, first.port);
   const [made] = await ann.rowsPrepared('CREATE TOKEN fleet');
   const byToken = await connect({ authorization: `Bearer ${made?.['token']}` }, second.port);
-  await vi.waitFor(async () => expect(await byToken.rows('SELECT 1 AS x')).toEqual([{ x: 1 }]), { timeout: 10_000, interval: 100 });
+  await vi.waitFor(async () => expect(await byToken.rows('SELECT 1 AS x')).toEqual([{ x: 1 }]), PATIENCE);
   const session = await connect({ authorization: `Bearer ${await bearerOf(byToken)}` }, second.port);
   expect(await session.rows('SELECT 1 AS x')).toEqual([{ x: 1 }]);
   const { stdout } = await run(process.execPath, [MAIN, 'token', 'list', '--user', 'analyst_eu'], { env });
   expect(stdout).toMatch(/^fleet /);
   await ann.rowsPrepared('DROP TOKEN fleet');
   for (const ended of [byToken, session])
-    await vi.waitFor(async () => expect((await failureOf(ended.rows('SELECT 1 AS x'))).status).toBe('UNAUTHENTICATED'), {
-      timeout: 10_000,
-      interval: 100,
-    });
+    await vi.waitFor(async () => expect((await failureOf(ended.rows('SELECT 1 AS x'))).status).toBe('UNAUTHENTICATED'), PATIENCE);
 });
 
 test('no password, token, JSON Web Token or session is in the audit log, the log or the output', async () => {

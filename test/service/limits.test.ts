@@ -3,6 +3,7 @@ import type { ClientReadableStream } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { parseMetrics, type Scrape } from '../support/metrics.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { startServerProcess } from '../support/server-process.ts';
 import { openStalledReader, type StalledReader } from '../support/stalled-reader.ts';
@@ -10,7 +11,6 @@ import { openStalledReader, type StalledReader } from '../support/stalled-reader
 const BIG = 'SELECT * FROM demo.orders';
 const SMALL = 'SELECT count(*) AS n FROM demo.customers';
 const ENDLESS = 'SELECT count(*) FROM demo.orders a, demo.orders b WHERE a.amount < b.amount AND a.order_id % 7 <> b.order_id % 11';
-const PATIENCE = { timeout: 20_000, interval: 20 };
 
 const closing: AsyncDisposable[] = [];
 const held: ClientReadableStream<Buffer>[] = [];
@@ -84,7 +84,7 @@ describe('places', () => {
     const client = await connect('steward');
     const ticket = await ticketOf(client, BIG);
     const open = [await hold(client, ticket), await hold(client, ticket), await hold(client, ticket), await hold(client, ticket)];
-    expect((await scrape(server())).value('sluice_queries_running')).toBe(1);
+    await vi.waitFor(async () => expect((await scrape(server())).value('sluice_queries_running')).toBe(1), PATIENCE);
     expect(await client.rows(SMALL)).toHaveLength(1);
     for (const stream of open) stream.cancel();
     await vi.waitFor(async () => expect((await scrape(server())).value('sluice_queries_running')).toBe(0), PATIENCE);
@@ -115,7 +115,7 @@ describe('the queue', () => {
       status: 'RESOURCE_EXHAUSTED',
       message: expect.stringMatching(/within 1 s.*close results/),
     });
-    expect((await scrape(server())).value('sluice_queries_waiting')).toBe(0);
+    await vi.waitFor(async () => expect((await scrape(server())).value('sluice_queries_waiting')).toBe(0), PATIENCE);
     open.cancel();
     await vi.waitFor(async () => expect(await client.rows(SMALL)).toHaveLength(1), PATIENCE);
   });
@@ -203,7 +203,7 @@ describe('memory', () => {
   /** Some GB of distinct pairs, which the engine would be allowed to hold. */
   const HUNGRY = 'SELECT count(*) AS n FROM (SELECT DISTINCT a.range, b.range FROM range(20000) a, range(4000) b)';
 
-  test('a query that would use it up is ended, others go on and the process lives', { timeout: 120_000 }, async () => {
+  test('a query that would use it up is ended, others go on and the process lives', async () => {
     await using sluice = await startServerProcess({
       SLUICE_MEMORY_LIMIT: '16GB',
       SLUICE_RSS_LIMIT: '700MB',

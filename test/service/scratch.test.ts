@@ -1,13 +1,15 @@
 /** Tables of one's own: made, read, kept from others, and closed when the policy of their sources changes. */
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { QUICKSTART_DIRECTORY } from '#src/config.js';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { encodeAny } from '../support/flight-messages.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { update } from '../support/put.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { startServerProcess } from '../support/server-process.ts';
 
@@ -59,8 +61,8 @@ async function during(file: string, change: (text: string) => string, work: () =
   const before = await readFile(path, 'utf8');
   const write = async (text: string): Promise<void> => {
     const { epoch } = sluice.server.snapshot();
-    await writeFile(path, text);
-    await vi.waitFor(() => expect(sluice.server.snapshot().epoch).toBeGreaterThan(epoch), { timeout: 10_000, interval: 50 });
+    await replaceFile(path, text);
+    await vi.waitFor(() => expect(sluice.server.snapshot().epoch).toBeGreaterThan(epoch), PATIENCE);
   };
   const after = change(before);
   if (after === before) throw new Error(`the edit of ${file} changes nothing`);
@@ -415,10 +417,10 @@ test('a cancelled statement leaves nothing', async () => {
   const info = await eu.info('CommandStatementQuery', { query });
   const stream = eu.openStream(info.endpoint[0]?.ticket.ticket ?? new Uint8Array());
   const ended = new Promise((resolve) => stream.on('error', resolve));
-  await vi.waitFor(() => expect(readdirSync(scratch).some((name) => name.startsWith('.new-'))).toBe(true), { timeout: 5000 });
+  await vi.waitFor(() => expect(readdirSync(scratch).some((name) => name.startsWith('.new-'))).toBe(true), PATIENCE);
   stream.cancel();
   await ended;
-  await vi.waitFor(() => expect(readdirSync(scratch).some((name) => name.startsWith('.new-'))).toBe(false), { timeout: 5000 });
+  await vi.waitFor(() => expect(readdirSync(scratch).some((name) => name.startsWith('.new-'))).toBe(false), PATIENCE);
   expect(await ownTables(eu)).toEqual([]);
 });
 
@@ -429,7 +431,7 @@ test('a process that is killed while it writes leaves the tables as they were', 
   const client = await connectFlight({ port: victim.port, user: 'analyst_eu' });
   await update(client, 'CREATE TABLE scratch.a AS SELECT 1 AS x');
   const lost = failureOf(update(client, query));
-  await vi.waitFor(() => expect(readdirSync(directory).some((name) => name.startsWith('.new-'))).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(readdirSync(directory).some((name) => name.startsWith('.new-'))).toBe(true), PATIENCE);
   victim.child.kill('SIGKILL');
   expect((await lost).status).not.toBe('OK');
   client.close();
@@ -440,7 +442,7 @@ test('a process that is killed while it writes leaves the tables as they were', 
   reader.close();
   await next[Symbol.asyncDispose]();
   await rm(directory, { recursive: true });
-}, 60_000);
+});
 
 test('tables are there after a restart', async () => {
   await update(eu, 'CREATE TABLE scratch.a AS SELECT email FROM demo.customers');
