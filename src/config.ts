@@ -18,8 +18,8 @@ export interface Config {
   readonly httpPlaintext: boolean;
   readonly plaintextNetwork: boolean;
   readonly stateDirectory: string;
-  /** null = `audit.jsonl` in the state directory. */
-  readonly auditFile: string | null;
+  /** A path, or `stdout`; null = `audit.jsonl` in the state directory. */
+  readonly auditLog: string | null;
   /** null = `scratch` in the state directory. */
   readonly scratchDirectory: string | null;
   readonly scratchTables: number;

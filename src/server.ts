@@ -103,8 +103,7 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
   const scratch = started.add(await openScratch(config));
   const metadata = started.add(await openMetadata(config, keys, config.metadataUrl === null ? { ...options, scratch } : options));
   const operations = started.add(createOperations(config, options.logger));
-  const auditFile = config.auditFile ?? join(config.stateDirectory, 'audit.jsonl');
-  const audit = operations.metrics.meter(started.add<AuditLog>(await createAuditFile(auditFile)));
+  const audit = operations.metrics.meter(started.add<AuditLog>(await openAudit(config)));
   const tls = await openTls(config, options.logger);
   if (tls !== null) started.add(tls);
   const { authenticator, tokens } = await openIdentity(config, metadata, sealer, options.logger);
@@ -178,6 +177,11 @@ async function openFlight(config: Config, parts: Parts, location: () => string):
 }
 
 const methodsOf = { all: sqlMethods, planner: sqlMethods, worker: workerMethods };
+
+async function openAudit({ auditLog, stateDirectory }: Config): Promise<AuditLog> {
+  if (auditLog === 'stdout') return createAuditLog((line) => process.stdout.write(`${line}\n`));
+  return createAuditFile(auditLog ?? join(stateDirectory, 'audit.jsonl'));
+}
 
 function openScratch({ scratchDirectory: directory, scratchTables, scratchBytes, stateDirectory, queryMs }: Config): Promise<ScratchStore> {
   return createScratchStore({

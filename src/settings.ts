@@ -46,11 +46,11 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     parse: path,
     doc: 'Directory for the cluster key, the audit log, temporary files and the demo data.',
   },
-  SLUICE_AUDIT_FILE: {
-    key: 'auditFile',
+  SLUICE_AUDIT_LOG: {
+    key: 'auditLog',
     default: '',
-    parse: optional(path),
-    doc: 'File that the audit log is appended to, for example `/dev/stdout`. Empty: `audit.jsonl` in the state directory.',
+    parse: (text) => (text === 'stdout' ? text : optional(path)(text)),
+    doc: 'Where the audit log goes: a file that is appended to, or `stdout`. Empty: `audit.jsonl` in the state directory.',
   },
   SLUICE_SCRATCH_DIR: {
     key: 'scratchDirectory',
