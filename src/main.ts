@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { hashPassword } from './auth/index.ts';
 import { openKeysIfThere } from './cluster-keys.ts';
 import { type Config, flagOf, QUICKSTART_DIRECTORY, readConfig } from './config.ts';
+import { DATASET_USAGE, runDatasetCommand } from './dataset-cli.ts';
 import { generateDocumentation } from './documentation.ts';
 import { SluiceError } from './errors.ts';
 import { EXTENSION_USAGE, runExtensionCommand } from './extension-cli.ts';
@@ -31,6 +32,7 @@ ${JOIN_USAGE}
   sluice hash-password              read a password from stdin, print its scrypt hash for users.yaml
 ${POLICY_USAGE}
 ${TOKEN_USAGE}
+${DATASET_USAGE}
 ${SECRET_USAGE}
 ${EXTENSION_USAGE}
   sluice docs                       regenerate docs/configuration.md and docs/errors.md
@@ -59,6 +61,8 @@ async function run(args: readonly string[]): Promise<number> {
       return runPolicyCommand(rest, { logger: createLogger('warn'), progress: say, onProblems: reportProblems }, say);
     case 'token':
       return runTokenCommand(rest, { logger: createLogger('warn'), onProblems: reportProblems }, say);
+    case 'dataset':
+      return runDatasetCommand(rest, { logger: createLogger('warn'), onProblems: reportProblems }, say);
     case 'secret':
       return runSecretCommand(rest, say);
     case 'extension':

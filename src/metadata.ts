@@ -12,6 +12,7 @@ import {
   type MetadataStore,
   openIndexTable,
   openSharedDocument,
+  type PolicyEditor,
   PostgresSession,
   type PostgresStore,
   type ScratchStore,
@@ -20,6 +21,7 @@ import {
 } from './catalog/index.ts';
 import { type ClusterKeys, openKeysIfThere } from './cluster-keys.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
+import { createRegistry, type DatasetRegistry } from './datasets/index.ts';
 import { ensureDemoData, flightsDirectory } from './demo.ts';
 import { DisposalStack } from './disposal.ts';
 import { type Analyzer, createAnalyzer, createEngine, type Engine, type FunctionInfo } from './engine/index.ts';
@@ -53,6 +55,7 @@ export interface Metadata extends AsyncDisposable {
   readonly pool: EnginePool;
   readonly fleet: Fleet;
   readonly indexes: FileIndexStore;
+  readonly datasets: DatasetRegistry;
   /** Resolves when every change made so far is in force. */
   settled(): Promise<void>;
   /** Milliseconds since the metadata database last answered; 0 while it does, and for a directory. */
@@ -89,6 +92,14 @@ export async function openMetadata(config: Config, keys: ClusterKeys, options: M
       pool,
       fleet,
       indexes,
+      datasets: createRegistry({
+        list: storage.list,
+        lease: pool.lease,
+        indexes,
+        editor: governed.editor,
+        current: () => current().snapshot,
+        settled,
+      }),
       shared: async (name) => (session === null ? null : openSharedDocument(session, name, config.metadataGraceMs)),
       watch: (listener) => void store.watch(listener),
       [Symbol.asyncDispose]: () => started.dispose(),
@@ -120,7 +131,9 @@ async function openSession(
   onProblems: Sources['loading']['onProblems'],
   started: DisposalStack,
 ): Promise<PostgresSession | null> {
-  return config.metadataUrl === null ? null : started.add(await PostgresSession.open({ url: config.metadataUrl, pollMs: config.heartbeatMs, onProblems }));
+  return config.metadataUrl === null
+    ? null
+    : started.add(await PostgresSession.open({ url: config.metadataUrl, pollMs: config.heartbeatMs, onProblems }));
 }
 
 interface Sources {
@@ -166,10 +179,13 @@ async function openSources(config: Config, keys: ClusterKeys, options: MetadataO
   return { source, split, storage, pool, loading };
 }
 
-async function openStore(config: Config, loading: Sources['loading'], session: PostgresSession | null): Promise<MetadataStore> {
+async function openStore(
+  config: Config,
+  loading: Sources['loading'],
+  session: PostgresSession | null,
+): Promise<MetadataStore & { readonly editor: PolicyEditor }> {
   const base = baseOf(config);
-  if (session === null)
-    return createFileStore({ ...loading, ...base, variables: Object.fromEntries(base.variables) });
+  if (session === null) return createFileStore({ ...loading, ...base, variables: Object.fromEntries(base.variables) });
   const store = await createPostgresStore({ ...loading, base, session, graceMs: config.metadataGraceMs });
   if ((await store.pull()) !== null) return store;
   return fail('policy.invalid', 'the metadata holds no policy set yet; write one with: sluice policy push <directory>');

@@ -1,7 +1,6 @@
 /** What the statements of whoever operates the server reach: each port is the part that knows. */
 import type { Caches } from './caches.ts';
 import type { Config } from './config.ts';
-import { fail } from './errors.ts';
 import { announcement } from './fleet.ts';
 import type { Metadata } from './metadata.ts';
 import type { Operations } from './operations.ts';
@@ -17,8 +16,8 @@ interface StewardParts {
 
 export function createSteward(config: Config, { metadata, operations, caches, location }: StewardParts): StewardPorts {
   return {
-    register: async () => fail('request.unimplemented', 'this server registers no datasets'),
-    refresh: async () => fail('request.unimplemented', 'this server keeps no index'),
+    register: (request, { subject: author }, signal) => metadata.datasets.register(request, { author, signal }),
+    refresh: (dataset, signal) => metadata.datasets.refresh(dataset, { signal }),
     pin: caches.pin,
     workers: async () => {
       const entries: readonly FleetEntry[] = await metadata.fleet.members();

@@ -42,6 +42,7 @@ const ROOT_FILES = [
   'join',
   'readiness',
   'steward',
+  'dataset-cli',
   'version',
 ];
 
@@ -84,6 +85,7 @@ const NO_UNIT_TEST: Readonly<Record<string, string>> = {
   'policy-cli.ts': 'only wires; test/service/shared-metadata.test.ts runs it',
   'fleet.ts': 'only wires; test/service/fleet.test.ts starts one',
   'steward.ts': 'only wires; test/service/datasets.test.ts asks it',
+  'dataset-cli.ts': 'only wires; test/service/datasets.test.ts runs it',
   'version.ts': 'one constant',
   'disposal.ts': 'every server test goes through it',
 };

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../errors.ts';
 import type { Mask, Predicate, Snapshot } from '../model.ts';
 import { ColumnCache } from './columns.ts';
+import { createDirectoryEditor } from './directory-editor.ts';
 import { type Loaded, type LoadOptions, loadSnapshot, POLICY_FILES, readFiles } from './load.ts';
+import type { PolicyEditor } from './policy-editor.ts';
 import { SnapshotFeed } from './snapshot-feed.ts';
 import type { ColumnsDraft, MetadataStore, ResolvedColumns } from './types.ts';
 import { signatureOf, watchDirectory } from './watch.ts';
@@ -24,6 +26,8 @@ export interface FileStoreOptions {
   readonly dataDirectory?: string;
   /** More `${name}` in paths. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** Whether http:// endpoints may be beyond loopback. */
+  readonly plaintextNetwork?: boolean;
   /** All faults of the set just read, `file:line: text`; a refused set leaves the last good one in force. */
   readonly onProblems: (problems: readonly string[]) => void;
   /** An edit counts as finished when the files stood still for so many milliseconds. Default: 80. */
@@ -31,6 +35,7 @@ export interface FileStoreOptions {
 }
 
 export interface FileStore extends MetadataStore {
+  readonly editor: PolicyEditor;
   /** Reads everything again, the sources' columns too. Faults go to `onProblems`. */
   reload(): Promise<void>;
 }
@@ -43,6 +48,7 @@ export async function createFileStore(options: FileStoreOptions): Promise<FileSt
 }
 
 class DirectoryStore implements FileStore {
+  readonly editor: PolicyEditor;
   readonly #directory: string;
   readonly #options: FileStoreOptions;
   readonly #load: LoadOptions;
@@ -60,7 +66,16 @@ class DirectoryStore implements FileStore {
     this.#feed = new SnapshotFeed(options.onProblems);
     const data = options.dataDirectory === undefined ? {} : { data: options.dataDirectory };
     const variables = new Map(Object.entries({ ...data, ...options.variables }));
-    this.#load = { ...options, base: { directory: this.#directory, variables }, columns: new ColumnCache(options.resolveColumns) };
+    this.#load = {
+      ...options,
+      base: { directory: this.#directory, variables, plaintextNetwork: options.plaintextNetwork === true },
+      columns: new ColumnCache(options.resolveColumns),
+    };
+    this.editor = createDirectoryEditor({
+      directory: this.#directory,
+      load: this.#load,
+      reload: () => this.#enqueue(() => this.#refresh()),
+    });
   }
 
   async start(): Promise<void> {

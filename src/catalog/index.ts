@@ -5,12 +5,14 @@
  * Errors: policy.invalid at start. Later faults are reported and the last good set stays in force.
  */
 
+export { type DatasetEntry, editDataset } from './edit-catalog.ts';
 export { createFileIndexStore, type FileIndexStore, type IndexSummary, sourceHash } from './file-index-store.ts';
 export { createFileStore, type FileStore } from './file-store.ts';
 export { createPostgresFleet, createSingleNode, type Fleet, type FleetMember, type WorkerNode, type WorkerState } from './fleet.ts';
 export { createIndexFiles } from './index-files.ts';
 export { openIndexTable } from './index-table.ts';
 export { readFiles } from './load.ts';
+export type { PolicyEditor } from './policy-editor.ts';
 export { PostgresSession } from './postgres-session.ts';
 export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
 export type { ScratchTable } from './scratch-files.ts';

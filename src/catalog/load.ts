@@ -114,7 +114,7 @@ function describeFinding({ about, message, effect }: Finding): string {
 }
 
 /** Names and lengths keep two sets from hashing alike when text moves between files. */
-function hashFiles(files: PolicyFiles): string {
+export function hashFiles(files: PolicyFiles): string {
   const hash = createHash('sha256');
   for (const name of POLICY_FILES) {
     const text = files.get(name);

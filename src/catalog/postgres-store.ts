@@ -7,6 +7,7 @@ import { fail } from '../errors.ts';
 import type { Snapshot } from '../model.ts';
 import { ColumnCache } from './columns.ts';
 import { type Loaded, type LoadOptions, loadSnapshot, POLICY_FILES, type PolicyFiles } from './load.ts';
+import { describeDataset, type PolicyEditor } from './policy-editor.ts';
 import type { PostgresSession } from './postgres-session.ts';
 import { SnapshotFeed } from './snapshot-feed.ts';
 import type { ColumnsDraft, MetadataStore, ResolvedColumns } from './types.ts';
@@ -28,6 +29,7 @@ export interface Revision {
 }
 
 export interface PostgresStore extends MetadataStore {
+  readonly editor: PolicyEditor;
   /**
    * Makes these files the next revision; `expected` is the epoch that they were made from, 0 for the first.
    * Rejects with policy.invalid, naming every fault, and with metadata.conflict when somebody else was first.
@@ -49,6 +51,7 @@ export async function createPostgresStore(options: PostgresStoreOptions): Promis
 }
 
 class RevisionStore implements PostgresStore {
+  readonly editor: PolicyEditor;
   readonly #options: PostgresStoreOptions;
   readonly #session: PostgresSession;
   readonly #load: LoadOptions;
@@ -62,6 +65,19 @@ class RevisionStore implements PostgresStore {
     this.#session = options.session;
     this.#feed = new SnapshotFeed(options.onProblems);
     this.#load = { ...options, columns: new ColumnCache(options.resolveColumns) };
+    this.editor = {
+      read: async () => {
+        const newest =
+          (await this.pull()) ??
+          fail('policy.invalid', 'the metadata holds no policy set yet; write one with: sluice policy push <directory>');
+        return { files: newest.files, revision: String(newest.epoch) };
+      },
+      write: async ({ files, revision }, note) => {
+        await this.push(files, Number(revision), note);
+        return this.current();
+      },
+      describe: (files, key) => describeDataset(files, key, options.base),
+    };
   }
 
   start(): Promise<void> {

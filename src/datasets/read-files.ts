@@ -1,0 +1,77 @@
+/** What is in each file: columns and, of Parquet files, row groups. Files are read in batches, few at a time. */
+import type { ColumnInfo, Engine, FileStatistics } from '../engine/index.ts';
+import { SluiceError, toSluiceError } from '../errors.ts';
+import type { FileFormat } from '../model.ts';
+import { csvRelation, jsonRelation } from './relations.ts';
+
+export interface ReadFile {
+  readonly columns: readonly ColumnInfo[];
+  /** null = not known. */
+  readonly rowGroups: FileStatistics['rowGroups'] | null;
+}
+
+type Reader = Pick<Engine, 'columns' | 'fileStatistics'>;
+
+const BATCH = 200;
+const AT_ONCE = 2;
+/** JSON files that tell the columns of all; what others have beside them is not seen. */
+const JSON_SAMPLE = 100;
+
+interface ReadOptions {
+  readonly signal: AbortSignal;
+  readonly onRead: (done: number) => void;
+}
+
+/** In the order of `paths`. Rejects with dataset.invalid when one is not of the format, storage.unavailable, request.cancelled. */
+export async function readFiles(
+  engine: Reader,
+  format: FileFormat,
+  paths: readonly string[],
+  options: ReadOptions,
+): Promise<readonly ReadFile[]> {
+  try {
+    return await READERS[format](engine, paths, options);
+  } catch (error) {
+    const failure = toSluiceError(error);
+    if (failure.code !== 'server.internal') throw failure;
+    throw new SluiceError('dataset.invalid', `a file of the dataset can not be read as ${format}; the log says which`, failure.cause);
+  }
+}
+
+type ReadAll = (engine: Reader, paths: readonly string[], options: ReadOptions) => Promise<readonly ReadFile[]>;
+
+const READERS: Readonly<Record<FileFormat, ReadAll>> = {
+  parquet: (engine, paths, options) => inBatches(paths, BATCH, options, (batch) => engine.fileStatistics(batch)),
+  // The header says which columns a file has.
+  csv: (engine, paths, options) =>
+    inBatches(paths, 1, options, async (batch) => [{ columns: await engine.columns(csvRelation(batch)), rowGroups: null }]),
+  json: async (engine, paths, { onRead }) => {
+    if (paths.length === 0) return [];
+    const columns = await engine.columns(jsonRelation(paths.slice(0, JSON_SAMPLE)));
+    onRead(paths.length);
+    return paths.map(() => ({ columns, rowGroups: null }));
+  },
+};
+
+async function inBatches(
+  paths: readonly string[],
+  size: number,
+  { signal, onRead }: ReadOptions,
+  read: (batch: readonly string[]) => Promise<readonly ReadFile[]>,
+): Promise<readonly ReadFile[]> {
+  const results: (readonly ReadFile[])[] = [];
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    while (next * size < paths.length) {
+      signal.throwIfAborted();
+      const at = next++;
+      const batch = paths.slice(at * size, (at + 1) * size);
+      results[at] = await read(batch);
+      done += batch.length;
+      onRead(done);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return results.flat();
+}
