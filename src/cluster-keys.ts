@@ -3,7 +3,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
-import { fail } from './errors.ts';
+import { fail, STORAGE_FAULTS } from './errors.ts';
 import { createSealer, type Sealer } from './wire/index.ts';
 
 export interface ClusterKeys {
@@ -41,7 +41,7 @@ function deriveKeys(master: Uint8Array): ClusterKeys {
         return Buffer.from(sealer.open('secret', Buffer.from(sealed.slice(SEALED.length), 'base64url'))).toString();
       } catch (error) {
         const text = 'a secret in the catalog was sealed with another cluster key; seal it again with: sluice secret seal';
-        return fail('storage.unavailable', 'the data could not be read from its storage', new Error(text, { cause: error }));
+        return fail('storage.unavailable', STORAGE_FAULTS.refused, new Error(text, { cause: error }));
       }
     },
   };

@@ -28,6 +28,7 @@ export function createCredentialCache({ resolve, now, onOutcome, random = Math.r
   let renewAtMs = 0;
   let askedAtMs = Number.NEGATIVE_INFINITY;
   let doubted = false;
+  let failure: { readonly cause: unknown } | null = null;
   let pending: Promise<S3Credentials> | null = null;
 
   const ask = (): Promise<S3Credentials> => {
@@ -37,10 +38,12 @@ export function createCredentialCache({ resolve, now, onOutcome, random = Math.r
         held = await resolve();
         renewAtMs = renewalOf(held, now(), random());
         doubted = false;
+        failure = null;
         onOutcome('renewed');
         return held;
       } catch (error) {
         renewAtMs = now() + PAUSE_MS * (1 + random());
+        failure = { cause: error };
         onOutcome('failed', error);
         throw error;
       } finally {
@@ -53,7 +56,10 @@ export function createCredentialCache({ resolve, now, onOutcome, random = Math.r
 
   return {
     get: async () => {
-      if (held === null || !holds()) return ask();
+      if (held === null || !holds()) {
+        if (failure !== null && now() < renewAtMs) throw failure.cause;
+        return ask();
+      }
       if (doubted && now() - askedAtMs >= PAUSE_MS) return ask().catch(() => held ?? ask());
       // What still holds is given out while the next is on its way.
       if (now() >= renewAtMs) void ask().catch(() => {});

@@ -3,7 +3,20 @@ import { SluiceError, STORAGE_FAULTS, type StorageFault } from '../errors.ts';
 
 /** `cause` keeps the store's own words for the log. */
 export function storageError(cause: unknown): SluiceError {
-  return cause instanceof SluiceError ? cause : new SluiceError('storage.unavailable', STORAGE_FAULTS[faultOf(cause)], cause);
+  return cause instanceof SluiceError
+    ? cause
+    : new SluiceError('storage.unavailable', STORAGE_FAULTS[faultOf(cause)], new StoreError(cause));
+}
+
+/** The SDK's errors carry whole requests, with their signatures: only name and text stay. */
+export class StoreError extends Error {
+  readonly fault: StorageFault;
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause));
+    this.name = 'StoreError';
+    this.fault = faultOf(cause);
+  }
 }
 
 const REFUSED: ReadonlySet<unknown> = new Set([
@@ -20,6 +33,7 @@ const REFUSED: ReadonlySet<unknown> = new Set([
   'XAdminUserNotFound',
 ]);
 const GONE: ReadonlySet<unknown> = new Set(['NoSuchKey', 'NotFound', 'ENOENT', 'ENOTDIR']);
+const UNREACHED = /^(ECONN\w+|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ERR_\w+|\w*(Timeout|Abort)\w*)$/;
 const BUSY: ReadonlySet<unknown> = new Set(['SlowDown', 'ServiceUnavailable', 'TooManyRequestsException', 'ThrottlingException']);
 
 export function faultOf(error: unknown): StorageFault {
@@ -33,5 +47,5 @@ export function faultOf(error: unknown): StorageFault {
   if (status === 401 || status === 403 || REFUSED.has(name)) return 'refused';
   if (GONE.has(name) || GONE.has(code)) return 'gone';
   if (status === 429 || status === 503 || BUSY.has(name)) return 'busy';
-  return status === undefined ? 'silent' : 'other';
+  return [name, code].some((word) => typeof word === 'string' && UNREACHED.test(word)) ? 'silent' : 'other';
 }

@@ -3,7 +3,7 @@ import { HeadObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandInput
 import type { S3Connection, S3Credentials, StoredFile } from '../model.ts';
 import { AT_ONCE, inParallel } from './at-once.ts';
 import type { CredentialCache } from './credential-cache.ts';
-import { faultOf, storageError } from './faults.ts';
+import { faultOf, StoreError, storageError } from './faults.ts';
 import { readGlob } from './glob.ts';
 import type { ListOptions } from './types.ts';
 
@@ -46,7 +46,7 @@ export class S3Store implements Disposable {
     try {
       return [await this.#head(key)];
     } catch (error) {
-      if (faultOf((error as Error).cause) === 'gone') return [];
+      if (isGone(error)) return [];
       throw error;
     }
   }
@@ -164,6 +164,10 @@ function identityOf({ accessKeyId, secretAccessKey, sessionToken }: S3Credential
 
 function same(a: S3Credentials, b: S3Credentials): boolean {
   return a.accessKeyId === b.accessKeyId && a.secretAccessKey === b.secretAccessKey && a.sessionToken === b.sessionToken;
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && error.cause instanceof StoreError && error.cause.fault === 'gone';
 }
 
 function commonPrefix(a: string, b: string): string {

@@ -1,6 +1,6 @@
 /** One face over every kind of storage: each path goes to the connection that it lies below. */
 import { stat } from 'node:fs/promises';
-import { fail, STORAGE_FAULTS } from '../errors.ts';
+import { fail, SluiceError, STORAGE_FAULTS } from '../errors.ts';
 import type { Connection, S3Connection, StoredFile } from '../model.ts';
 import { type CredentialCache, createCredentialCache } from './credential-cache.ts';
 import { storageError } from './faults.ts';
@@ -73,7 +73,8 @@ function open(connection: S3Connection, { openSecret, now = Date.now, onCredenti
   const cache = createCredentialCache({
     resolve: async () => ({ ...(await resolve()), region: await store.region() }),
     now,
-    onOutcome: (outcome, cause) => onCredentials({ connection: connection.name, outcome, cause }),
+    onOutcome: (outcome, cause) =>
+      onCredentials({ connection: connection.name, outcome, cause: cause instanceof SluiceError ? cause.cause : cause }),
   });
   const store = new S3Store(connection, cache);
   return { store, cache };

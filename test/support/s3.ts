@@ -67,7 +67,7 @@ export async function startS3(): Promise<S3Server> {
     if (child !== null) await end(child);
   };
   await start();
-  const client = new S3Client({ region: REGION, endpoint: url, forcePathStyle: true, credentials: ROOT });
+  const client = new S3Client({ region: REGION, endpoint: url, forcePathStyle: true, credentials: { ...ROOT } });
   const put: S3Server['put'] = async (bucket, key, content) => {
     const body = content instanceof Uint8Array ? content : createReadStream(content.file);
     const length = content instanceof Uint8Array ? content.byteLength : statSync(content.file).size;
