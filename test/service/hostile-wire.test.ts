@@ -326,7 +326,7 @@ describe('connections that stop in the middle', () => {
   });
 });
 
-test('nothing is left of them', { timeout: 150_000 }, async () => {
+test('nothing is left of them', async () => {
   // Node keeps a connection that broke HTTP/2 until its next keep-alive.
   await expectNothingLeft(sluice, holdsBefore, 8, 120_000);
 });

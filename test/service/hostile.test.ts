@@ -1,15 +1,18 @@
 /** Broken, hostile and greedy requests: each gets a clear error, and the server lives on (invariants I2, I5, I7, I8, I11). */
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { encode, encodeAny } from '../support/flight-messages.ts';
 import { expectClear } from '../support/hostile/raw-call.ts';
+import { cpuMsOf, PATIENCE } from '../support/patience.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 /** Fits the machine's smallest user: bombs have to hit the limit, not the memory. */
 const SETTINGS = { SLUICE_MEMORY_LIMIT: '512MB', SLUICE_TEMP_LIMIT: '64MB', SLUICE_ENGINE_THREADS: '4', SLUICE_MAX_STREAMS: '100' };
+/** Bytes without meaning, the same in every run. */
+const randomBytes = (length: number): Buffer => createHash('shake256', { outputLength: length }).update(`bytes ${length}`).digest();
 /** Compares every order with every order: hours of work. */
 const ENDLESS = 'SELECT count(*) FROM demo.orders a, demo.orders b WHERE a.amount < b.amount AND a.order_id % 7 <> b.order_id % 11';
 
@@ -113,7 +116,7 @@ describe('statements', () => {
     const started = performance.now();
     expectClear(await failureOf(client.table(sql)), REFUSED, what);
     expectClear(await failureOf(client.prepare(sql)), REFUSED, `${what}, prepared`);
-    expect(performance.now() - started, what).toBeLessThan(10_000);
+    expect(performance.now() - started, what).toBeLessThan(PATIENCE.timeout);
   });
 });
 
@@ -134,7 +137,7 @@ describe('greed', () => {
       "WITH RECURSIVE t AS (SELECT 1 AS n, repeat('x', 1000) AS s UNION ALL SELECT n + 1, s FROM t) SELECT max(n) FROM (SELECT * FROM t ORDER BY s, n)",
   };
 
-  test.each(Object.entries(bombs))('%s', { timeout: 90_000 }, async (what, sql) => {
+  test.each(Object.entries(bombs))('%s', async (what, sql) => {
     const peakBefore = process.memoryUsage().rss;
     const failure = await failureOf(client.table(sql));
     expectClear(failure, ['INVALID_ARGUMENT', 'RESOURCE_EXHAUSTED'], what);
@@ -280,9 +283,7 @@ describe('streams', () => {
     const info = await client.info('CommandStatementQuery', { query: 'SELECT * FROM demo.orders' });
     const ticket = info.endpoint[0]?.ticket.ticket ?? new Uint8Array();
     for (let round = 0; round < 120; round++) await readOneThenCancel(client, ticket);
-    await vi.waitFor(async () => expect(await client.rows('SELECT count(*) AS n FROM demo.orders')).toEqual([{ n: 1_000_000 }]), {
-      timeout: 10_000,
-    });
+    await vi.waitFor(async () => expect(await client.rows('SELECT count(*) AS n FROM demo.orders')).toEqual([{ n: 1_000_000 }]), PATIENCE);
   });
 
   test('a cancelled query stops computing', async () => {
@@ -294,11 +295,11 @@ describe('streams', () => {
       await sleep(150);
       stream.cancel();
     }
-    await sleep(500);
-    const before = process.cpuUsage();
-    await sleep(1000);
-    const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1000, 'CPU ms in the second after the cancel').toBeLessThan(400);
+    // The query would compute for hours.
+    await vi.waitFor(
+      async () => expect(await cpuMsOf(() => sleep(1000)), 'CPU ms in a second after the cancel').toBeLessThan(400),
+      PATIENCE,
+    );
   });
 
   test('a connection that goes away ends its queries', async () => {
@@ -312,9 +313,8 @@ describe('streams', () => {
     }
     await sleep(300);
     wire.cut();
-    const started = performance.now();
+    // As long as they run there is no thread for it, and they would run for hours.
     expect(await client.rows('SELECT count(*) AS n FROM demo.orders')).toEqual([{ n: 1_000_000 }]);
-    expect(performance.now() - started).toBeLessThan(5000);
   });
 });
 

@@ -1,10 +1,12 @@
 /** Tickets and handles: bound to their principal and to the policy in force. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { QUICKSTART_DIRECTORY } from '#src/config.js';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
+import { PATIENCE } from '../support/patience.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
 let policies: string;
@@ -17,7 +19,7 @@ beforeAll(async () => {
   await (await startTestServer())[Symbol.asyncDispose]();
   policies = await mkdtemp(join(tmpdir(), 'sluice-policies-'));
   await cp(QUICKSTART_DIRECTORY, policies, { recursive: true });
-  sluice = await startTestServer({ SLUICE_POLICIES: policies, SLUICE_TICKET_TTL: '3s' });
+  sluice = await startTestServer({ SLUICE_POLICIES: policies });
   eu = await connectFlight({ port: sluice.port, user: 'analyst_eu' });
   us = await connectFlight({ port: sluice.port, user: 'analyst_us' });
 });
@@ -38,19 +40,22 @@ const ticketOf = async (client: RawClient, query: string): Promise<Uint8Array> =
 
 const edit = async (file: string, change: (text: string) => string): Promise<void> => {
   const path = join(policies, file);
-  await writeFile(path, change(await readFile(path, 'utf8')));
+  await replaceFile(path, change(await readFile(path, 'utf8')));
 };
 
 describe('a ticket', () => {
-  test('is redeemable again until it expires, by its principal only', async () => {
+  test('is redeemable again, by its principal only', async () => {
     const ticket = await ticketOf(eu, 'SELECT count(*) AS n FROM demo.customers');
     const first = (await eu.get(ticket)).toArray();
     expect((await eu.get(ticket)).toArray()).toEqual(first);
     expect((await failureOf(us.get(ticket))).status).toBe('PERMISSION_DENIED');
-    await vi.waitFor(async () => expect((await failureOf(eu.get(ticket))).message).toContain('expired'), {
-      timeout: 10_000,
-      interval: 500,
-    });
+  });
+
+  test('is worth nothing when it has expired', async () => {
+    await using hasty = await startTestServer({ SLUICE_POLICIES: policies, SLUICE_TICKET_TTL: '1s' });
+    await using client = await connectFlight({ port: hasty.port, user: 'analyst_eu' });
+    const ticket = await ticketOf(client, 'SELECT count(*) AS n FROM demo.customers');
+    await vi.waitFor(async () => expect((await failureOf(client.get(ticket))).message).toContain('expired'), PATIENCE);
   });
 
   test('altered anywhere is refused', async () => {
@@ -69,17 +74,15 @@ describe('a ticket', () => {
 });
 
 describe('a policy edit', () => {
-  test('is in force within a second, for new plans, handles and unredeemed tickets', async () => {
+  test('is in force without a restart, for new plans, handles and unredeemed tickets', async () => {
     const query = 'SELECT DISTINCT region AS r FROM demo.customers';
     expect(await eu.rows(query)).toEqual([{ r: 'EU' }]);
     const { prepared_statement_handle } = await eu.prepare(query);
     const ticket = await ticketOf(eu, query);
-    const editedMs = Date.now();
     await edit('users.yaml', (text) =>
       text.replace(/(name: analyst_eu[\s\S]*?region: )\[?EU\]?/, '$1APAC').replace(/(analyst_eu:[\s\S]*?region: )\[?EU\]?/, '$1APAC'),
     );
-    await vi.waitFor(async () => expect(await eu.rows(query)).toEqual([{ r: 'APAC' }]), { timeout: 5000, interval: 50 });
-    expect(Date.now() - editedMs).toBeLessThan(3000);
+    await vi.waitFor(async () => expect(await eu.rows(query)).toEqual([{ r: 'APAC' }]), PATIENCE);
     expect(await failureOf(eu.get(ticket))).toMatchObject({ status: 'ABORTED', message: expect.stringContaining('policy changed') });
     expect((await eu.run('CommandPreparedStatementQuery', { prepared_statement_handle })).toArray().map(String)).toEqual(['{"r": "APAC"}']);
   });
@@ -87,18 +90,15 @@ describe('a policy edit', () => {
   test('that is broken is reported and the last good set stays in force', async () => {
     const good = await readFile(join(policies, 'rules.yaml'), 'utf8');
     const before = sluice.server.snapshot().epoch;
-    await writeFile(join(policies, 'rules.yaml'), `${good}\nnonsense: [`);
-    await vi.waitFor(() => expect(sluice.problems.join()).toContain('rules.yaml'), { timeout: 5000 });
+    await replaceFile(join(policies, 'rules.yaml'), `${good}\nnonsense: [`);
+    await vi.waitFor(() => expect(sluice.problems.join()).toContain('rules.yaml'), PATIENCE);
     expect(sluice.server.snapshot().epoch).toBe(before);
     expect(await us.rows('SELECT DISTINCT region AS r FROM demo.customers')).toEqual([{ r: 'US' }]);
-    await writeFile(join(policies, 'rules.yaml'), good);
+    await replaceFile(join(policies, 'rules.yaml'), good);
   });
 
   test('that removes a user ends the session', async () => {
     await edit('users.yaml', (text) => text.replace(/analyst_us/g, 'analyst_gone'));
-    await vi.waitFor(async () => expect((await failureOf(us.rows('SELECT 1 AS x'))).status).toBe('UNAUTHENTICATED'), {
-      timeout: 5000,
-      interval: 50,
-    });
+    await vi.waitFor(async () => expect((await failureOf(us.rows('SELECT 1 AS x'))).status).toBe('UNAUTHENTICATED'), PATIENCE);
   });
 });
