@@ -25,7 +25,7 @@ export interface HotTablesOptions {
 }
 
 export interface HotTables extends AsyncDisposable {
-  /** The scan's rows in memory; null = read its files. Never waits for a load. */
+  /** The scan's rows in memory, whose files were as they are planned moments ago; null = read its files. Never waits for a load. */
   relationFor(scan: Scan, engine: Engine): Promise<HeldRelation | null>;
   entries(): readonly HotTable[];
   stats(): HotTablesStats;
@@ -57,6 +57,8 @@ const READS = 3;
 const WINDOW_MS = 10 * 60_000;
 /** What nobody reads for so long is dropped, unless it is pinned. */
 const IDLE_MS = 60 * 60_000;
+/** How long files count as looked at. */
+const VERIFIED_MS = 2000;
 /** After a load that failed. */
 const RETRY_MS = 60_000;
 const FILES_MAX = 1000;
@@ -75,6 +77,7 @@ interface Entry {
   holders: number;
   hits: number;
   lastUsedAtMs: number;
+  verifiedAtMs: number;
   dropped: boolean;
 }
 
@@ -107,7 +110,8 @@ class LoadedTables implements HotTables {
     // Connections changed, and another engine took over.
     if (known !== undefined && known.engine !== engine) this.#drop(known);
     const entry = this.#entries.get(key);
-    if (entry !== undefined && entry.table !== null) return this.#hold(entry, entry.table);
+    if (entry !== undefined && entry.table !== null && (await this.#isCurrent(entry)) && entry.table !== null)
+      return this.#hold(entry, entry.table);
     this.#counts.misses++;
     this.#dropIdle();
     if (entry === undefined && this.#isHot(scan.dataset, key)) this.#load(scan, key, engine);
@@ -143,6 +147,23 @@ class LoadedTables implements HotTables {
     if (bytes > (isPinned(dataset) ? totalMax : tableMax)) return null;
     const facts = JSON.stringify([dataset, format, hivePartitioning, columns, parts]);
     return createHash('sha256').update(facts).digest('hex');
+  }
+
+  /** What was removed or replaced in its storage is not read from memory for long either; the files tell what is wrong. */
+  async #isCurrent(entry: Entry): Promise<boolean> {
+    const nowMs = this.#now();
+    if (nowMs - entry.verifiedAtMs < VERIFIED_MS) return true;
+    entry.holders++;
+    try {
+      await this.#options.verify(entry.files);
+      entry.verifiedAtMs = nowMs;
+    } catch {
+      this.#drop(entry);
+    } finally {
+      entry.holders--;
+      if (entry.dropped) this.#dropTable(entry);
+    }
+    return !entry.dropped;
   }
 
   #isHot(dataset: string, key: string): boolean {
@@ -185,6 +206,7 @@ class LoadedTables implements HotTables {
       holders: 0,
       hits: 0,
       lastUsedAtMs: this.#now(),
+      verifiedAtMs: 0,
       dropped: false,
     };
     this.#entries.set(key, entry);
@@ -216,6 +238,7 @@ class LoadedTables implements HotTables {
         throw error;
       }
       entry.table = table;
+      entry.verifiedAtMs = this.#now();
       this.#counts.loads++;
       for (const other of [...this.#entries.values()]) if (isOlder(other, entry)) this.#drop(other);
       if (entry.dropped) this.#dropTable(entry);

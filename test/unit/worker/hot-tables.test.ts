@@ -173,6 +173,15 @@ test('a table of files that changed while they were read is not used', async () 
   expect([await use(scanOf('d')), state.tables.size, faults.length]).toEqual([false, 0, 1]);
 });
 
+test('files that change or vanish in storage are noticed within seconds', async () => {
+  const { state, use } = setUp();
+  await use(scanOf('d'), 3);
+  state.stale = true;
+  expect(await use(scanOf('d'))).toBe(true);
+  state.nowMs += 2000;
+  expect([await use(scanOf('d')), state.tables.size]).toEqual([false, 0]);
+});
+
 test('a load that fails is not tried again at once', async () => {
   const { state, faults, use } = setUp();
   state.fails = true;
