@@ -5,7 +5,7 @@ import type { Principal, Snapshot } from '../model.ts';
 import { inlineFingerprint } from '../wire/index.ts';
 import { type Bound, bindStatement } from './bind.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
-import { templateCheck } from './draft-query.ts';
+import { conditionsOf, templateCheck } from './draft-query.ts';
 import { explainTable } from './explain.ts';
 import { withFiles, withoutFiles } from './files.ts';
 import { type Split, splitStatement } from './split.ts';
@@ -37,7 +37,7 @@ export async function draftExplain(
 async function explainSplit(bound: Bound, { connections }: Snapshot, endpointsMax: number, options: DraftOptions): Promise<Split> {
   if (options.files === null) return splitStatement({ ...bound, entries: withoutFiles(bound.entries) }, endpointsMax, options.split);
   try {
-    const entries = await withFiles(bound.entries, connections, options.files);
+    const entries = await withFiles(bound.entries, conditionsOf([bound]), connections, options.files);
     return splitStatement({ ...bound, entries }, endpointsMax, options.split);
   } catch (error) {
     return { shares: null, reason: `not possible at present: ${toSluiceError(error).message}` };

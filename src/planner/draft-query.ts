@@ -3,7 +3,17 @@ import type { Schema } from 'apache-arrow';
 import type { Analyzer } from '../engine/index.ts';
 import { fail } from '../errors.ts';
 import type { PlanCatalog, QueryTask, Snapshot } from '../model.ts';
-import { buildPlanCatalog, checkText, type PlanEntry, qualify, sameExceptCatalog, sameExceptParameters } from '../sql/index.ts';
+import {
+  anyOf,
+  buildPlanCatalog,
+  type Condition,
+  checkText,
+  type PlanEntry,
+  qualify,
+  sameExceptCatalog,
+  sameExceptParameters,
+  whereConditions,
+} from '../sql/index.ts';
 import { schemaMessage } from '../wire/index.ts';
 import { type BindContext, type Bound, bindStatement } from './bind.ts';
 import { describedSchema } from './columns.ts';
@@ -66,7 +76,10 @@ export async function planQuery(request: DraftRequest, query: Query, options: Dr
   if (description.parameterCount > 0) fail('sql.refused', 'this way of writing a parameter is not supported: write ? or $1');
   const schema = describedSchema(description, first, snapshot, request.rights);
   const datasets = shapes.map(({ dataset }) => dataset.id);
-  const entries = options.files === null ? withoutFiles(shapes) : await withFiles(shapes, snapshot.connections, options.files);
+  const entries =
+    options.files === null
+      ? withoutFiles(shapes)
+      : await withFiles(shapes, conditionsOf([first, ...more]), snapshot.connections, options.files);
   const rows = catalogOf('rows', first, entries, context);
   const statements: string[] = [];
   for (const [i, bound] of [first, ...more].entries()) statements.push(await textFor(rows, bound, query.texts[i] ?? ''));
@@ -118,6 +131,13 @@ async function withRows(entries: readonly PlanEntry[], request: DraftRequest, op
   if (!entries.some(({ dataset }) => isSystem(dataset))) return entries;
   const visible = await options.visible(request.policy, request.principal);
   return entries.map((entry) => withSystemRows(entry, visible));
+}
+
+/** What all of the statements leave out. */
+export function conditionsOf(bounds: readonly Bound[]): ReadonlyMap<string, Condition> {
+  const each = bounds.map(({ ast, gated }) => whereConditions(ast, gated));
+  const named = new Set(each.flatMap((conditions) => [...conditions.keys()]));
+  return new Map([...named].map((dataset) => [dataset, anyOf(each.map((conditions) => conditions.get(dataset)))]));
 }
 
 /** `empty` is for binding. */

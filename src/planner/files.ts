@@ -1,8 +1,9 @@
-/** Which files each entry of a plan reads. */
+/** Which files each entry of a plan reads: those that its row filter and the statement's own conditions leave over. */
 import { fail } from '../errors.ts';
-import type { Connection, Dataset, FileIndex, ScanPart, StoredFile } from '../model.ts';
+import type { AllowDecision, Connection, Dataset, FileIndex, ScanPart, StoredFile } from '../model.ts';
 import { foldName } from '../names.ts';
-import type { PlanEntry } from '../sql/index.ts';
+import { ALWAYS, type Condition, filterCondition, onlyColumns, type PlanEntry } from '../sql/index.ts';
+import { type FileSet, indexedSet, listedSet, partsOf, type Selection, select } from './file-set.ts';
 import { isSystem } from './information-schema.ts';
 import type { ListFiles } from './listing.ts';
 
@@ -13,19 +14,41 @@ export interface SourceFiles {
   readonly list: ListFiles;
 }
 
+/** Sizes are bytes. */
+export interface Reading {
+  readonly parts: readonly ScanPart[];
+  readonly files: number;
+  readonly bytes: number;
+  /** What the principal may know of: the files that the row filter leaves over. */
+  readonly allFiles: number;
+  readonly allBytes: number;
+}
+
+/** An entry with its files, where it has some. */
+export interface ReadEntry extends PlanEntry {
+  readonly reading?: Reading;
+}
+
 /** Files of one plan; their names travel in its tickets. */
 const FILES_MAX = 100_000;
 
-/** The entries with the files they read. Rejects with storage.unavailable, sql.limit. */
+/** `conditions`: of the statement, by dataset id. Rejects with storage.unavailable, sql.limit. */
 export async function withFiles(
   entries: readonly PlanEntry[],
+  conditions: ReadonlyMap<string, Condition>,
   connections: readonly Connection[],
   files: SourceFiles,
-): Promise<readonly PlanEntry[]> {
+): Promise<readonly ReadEntry[]> {
   const read = await Promise.all(
-    entries.map(async (entry) => (readsFiles(entry) ? { ...entry, parts: await partsOf(entry.dataset, connections, files) } : entry)),
+    entries.map(async (entry): Promise<ReadEntry> => {
+      if (!readsFiles(entry)) return entry;
+      const { dataset, decision, base } = entry;
+      const own = base === true ? undefined : conditions.get(dataset.id);
+      const reading = readingOf(await fileSet(dataset, connections, files), decision, own ?? ALWAYS);
+      return { ...entry, parts: reading.parts, reading };
+    }),
   );
-  const count = read.reduce((sum, { parts = [] }) => sum + countFiles(parts), 0);
+  const count = read.reduce((sum, { reading }) => sum + (reading?.files ?? 0), 0);
   if (count > FILES_MAX)
     fail(
       'sql.limit',
@@ -35,7 +58,7 @@ export async function withFiles(
 }
 
 /** As `withFiles`, for a plan that is made for its schema only. */
-export function withoutFiles(entries: readonly PlanEntry[]): readonly PlanEntry[] {
+export function withoutFiles(entries: readonly PlanEntry[]): readonly ReadEntry[] {
   return entries.map((entry) => (readsFiles(entry) ? { ...entry, parts: [] } : entry));
 }
 
@@ -44,48 +67,61 @@ function readsFiles({ dataset, rows }: PlanEntry): boolean {
   return rows === undefined && !isSystem(dataset) && source.kind !== 'view' && source.kind !== 'duckdb';
 }
 
-export function countFiles(parts: readonly ScanPart[]): number {
-  return parts.reduce((sum, { files }) => sum + files.length, 0);
-}
+const sets = new WeakMap<object, WeakMap<Dataset, FileSet>>();
 
-async function partsOf(dataset: Dataset, connections: readonly Connection[], files: SourceFiles): Promise<readonly ScanPart[]> {
+async function fileSet(dataset: Dataset, connections: readonly Connection[], files: SourceFiles): Promise<FileSet> {
   const index = (await files.indexOf?.(dataset)) ?? null;
-  return index === null ? listedParts(await files.list(connections, dataset)) : indexedParts(index, dataset);
+  const known = index ?? (await files.list(connections, dataset));
+  const byDataset = sets.get(known) ?? new WeakMap<Dataset, FileSet>();
+  sets.set(known, byDataset);
+  const set = byDataset.get(dataset) ?? ('partitionColumns' in known ? indexedSet(known, dataset) : listedSet(known, dataset));
+  byDataset.set(dataset, set);
+  return set;
 }
 
-const listings = new WeakMap<readonly StoredFile[], readonly ScanPart[]>();
+/** Of one set of files, what was found for the conditions asked last. */
+const KEPT_READINGS = 64;
+const readings = new WeakMap<FileSet, Map<string, Reading>>();
 
-/** The first file tells the columns of all. */
-function listedParts(files: readonly StoredFile[]): readonly ScanPart[] {
-  const parts = listings.get(files) ?? [{ files, missing: [] }];
-  listings.set(files, parts);
-  return parts;
+function readingOf(set: FileSet, decision: AllowDecision, own: Condition): Reading {
+  const filter = decision.rowFilter === null ? ALWAYS : filterCondition(decision.rowFilter, set.dataset.columns);
+  const asked = onlyColumns(own, rawColumns(decision));
+  const key = JSON.stringify([filter, asked], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+  const known = readings.get(set) ?? new Map<string, Reading>();
+  readings.set(set, known);
+  const reading = known.get(key) ?? makeReading(set, filter, asked);
+  known.delete(key);
+  known.set(key, reading);
+  for (const oldest of known.keys()) if (known.size > KEPT_READINGS) known.delete(oldest);
+  return reading;
 }
 
-const indexed = new WeakMap<FileIndex, WeakMap<Dataset, readonly ScanPart[]>>();
-
-/** Files of the same columns together, so that there are few parts however the columns changed over time. */
-function indexedParts(index: FileIndex, dataset: Dataset): readonly ScanPart[] {
-  const byDataset = indexed.get(index) ?? new WeakMap<Dataset, readonly ScanPart[]>();
-  indexed.set(index, byDataset);
-  const known = byDataset.get(dataset);
-  if (known !== undefined) return known;
-  const parts = partsOfFiles(index, dataset, index.files);
-  byDataset.set(dataset, parts);
-  return parts;
+/**
+ * The statement's own conditions leave files unread only where the principal may see every row of them: what a plan looks like would
+ * tell of rows that the filter hides otherwise. The engine applies them there.
+ */
+function makeReading(set: FileSet, filter: Condition, own: Condition): Reading {
+  const visible = select(set, filter);
+  const read = visible.decided ? both(visible, select(set, own)) : visible.files;
+  return {
+    parts: partsOf(set, read),
+    files: read.length,
+    bytes: bytesOf(set.files, read),
+    allFiles: visible.files.length,
+    allBytes: bytesOf(set.files, visible.files),
+  };
 }
 
-export function partsOfFiles(index: FileIndex, dataset: Dataset, files: FileIndex['files']): readonly ScanPart[] {
-  const byVariant = new Map<number, StoredFile[]>();
-  for (const { path, bytes, version, variant } of files) {
-    const group = byVariant.get(variant) ?? [];
-    group.push({ path, bytes, version });
-    byVariant.set(variant, group);
-  }
-  return [...byVariant].map(([variant, group]) => ({ files: group, missing: missingColumns(index, dataset, variant) }));
+function both(a: Selection, b: Selection): readonly number[] {
+  const other = new Set(b.files);
+  return a.files.filter((place) => other.has(place));
 }
 
-export function missingColumns(index: FileIndex, { columns }: Dataset, variant: number): readonly string[] {
-  const there = new Set([...index.partitionColumns, ...(index.variants[variant] ?? []).map(({ name }) => name)].map(foldName));
-  return columns.map(({ name }) => name).filter((name) => !there.has(foldName(name)));
+function bytesOf(files: readonly StoredFile[], places: readonly number[]): number {
+  return places.reduce((sum, place) => sum + (files[place]?.bytes ?? 0), 0);
+}
+
+/** What a mask changes, the condition was not written for. */
+function rawColumns({ columns }: AllowDecision): ReadonlySet<string> {
+  return new Set(columns.filter(({ treatment }) => treatment.kind === 'raw').map(({ name }) => foldName(name)));
 }

@@ -5,11 +5,13 @@
  */
 export { type ParsedCommand, parseCommand } from './command.ts';
 export type { CommandNames } from './command-reader.ts';
+export { ALWAYS, type Condition, filterCondition, onlyColumns } from './conditions.ts';
 export { type FunctionFacts, functionAllowList } from './functions.ts';
 export { type GatedStatement, gateStatement } from './gate.ts';
 export { checkText, DEFAULT_SQL_LIMITS, type SqlLimits } from './limits.ts';
 export { type Literal, literalOf, sampleOf, UnreadableValue, type Value } from './literals.ts';
 export { supportsMask } from './masks.ts';
+export { compareKeys, type Key, keepsOrder, readKey } from './ordered.ts';
 export {
   findParameters,
   type Parameters,
@@ -36,3 +38,4 @@ export { type QualifyTarget, qualify, qualifyView, sameExceptCatalog } from './q
 export { identifier, qualified, replaceEnums, stringLiteral } from './quote.ts';
 export { type ExpandedCatalog, expandScans, scanText } from './scan-views.ts';
 export type { CatalogReference, GatedTable, GateOptions } from './walk.ts';
+export { anyOf, whereConditions } from './where-conditions.ts';

@@ -198,7 +198,7 @@ describe('shares', () => {
         const sql = `SELECT ${select.join(', ')} FROM ${table}${where.length > 0 ? ` WHERE (${where.join(') AND (')})` : ''}`;
         const whole = await tasksOf(sql, 1, principal);
         const shares = await tasksOf(sql, endpoints, principal);
-        expect(shares.length).toBe(Math.min(endpoints, FILES.length));
+        expect(shares.length).toBeLessThanOrEqual(Math.min(endpoints, FILES.length));
         if (shares.length > 1) split++;
         expect(new Set(shares.map(({ schema }) => Buffer.from(schema).toString('hex'))).size).toBe(1);
         expect(await rowsOf(shares)).toEqual(await rowsOf(whole));
