@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runtimeError } from '#src/engine/failures.js';
 import { type Engine, runTrustedScript } from '#src/engine/index.js';
+import { JobError } from '#src/engine/jobs.js';
 import { collect } from './arrow-values.ts';
 import { catalogOf, EMPTY, never, startEngine } from './fixtures.ts';
 
@@ -66,4 +68,14 @@ describe('runtime errors', () => {
   it('leave nothing behind', async () => {
     await expect.poll(() => engine.stats()).toMatchObject({ openStreams: 0, connections: 0, slotsInUse: 0 });
   });
+});
+
+it.each([
+  ['Could not write file "/state/tmp/engine-1-x/duckdb_temp_storage_DEFAULT-0.tmp": No space left on device', 'limit.memory'],
+  ['Could not write all bytes to file "/state/tmp/engine-1-x/duckdb_temp_block-9.block": wanted=262144 wrote=4096', 'limit.memory'],
+  ['Could not read from file "/lake/a.parquet": Input/output error', 'storage.unavailable'],
+])('a full disk for spilling is not the fault of the data: %s', (text, code) => {
+  const error = runtimeError(new JobError({ kind: 'duckdb', text: `IO Error: ${text}` }));
+  expect(error.code).toBe(code);
+  expect(error.message).not.toMatch(/\/(state|lake)/);
 });
