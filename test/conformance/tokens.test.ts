@@ -1,4 +1,5 @@
 /** Personal access tokens: made by SQL through one client, good as a login for every other, until they are dropped. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, demoUser, JdbcClient, PythonClients } from '../support/clients.ts';
 import { shows } from '../support/protocol.ts';
@@ -12,7 +13,7 @@ const jdbc = new JdbcClient();
 const expectedOf = quickstartAnswers(python);
 const sql = 'SELECT count(*) AS n, min(ssn) AS first FROM demo.customers';
 /** Tokens outlive a run: a name of its own for each. */
-const name = `conformance_${process.pid}`;
+const name = `conformance_${randomUUID().slice(0, 8)}`;
 let sluice: TestServer;
 let token = '';
 const ask = (statement: string): Promise<Answer> => python.query('adbc_query', sluice.port, demoUser('analyst_eu'), statement);

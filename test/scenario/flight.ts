@@ -113,7 +113,7 @@ export async function expirationTime(): Promise<Scenario> {
     return redeemed(numbers(new Uint32(), [endpoints.indexOf(endpoint)]));
   };
   const renew = async (ticket: Uint8Array): Promise<{ ticket: Uint8Array; expiresAtMs: number }> => {
-    const expiresAtMs = Date.now() + 10_000;
+    const expiresAtMs = Date.now() + 600_000;
     find(ticket).expiresAtMs = expiresAtMs;
     return { ticket: Buffer.from(`${textOf(ticket)}: renewed (+ 10 seconds)`), expiresAtMs };
   };
@@ -124,7 +124,7 @@ export async function expirationTime(): Promise<Scenario> {
     return first;
   };
   const getFlightInfo = async (rpc: Rpc): Promise<void> => {
-    const ends = [undefined, Date.now() + 5000, Date.now() + 6000];
+    const ends = [undefined, Date.now() + 60_000, Date.now() + 61_000];
     endpoints.splice(0, endpoints.length, ...ends.map((expiresAtMs) => ({ expiresAtMs, gets: 0, cancelled: false })));
     const shown = ends.map((expiresAtMs, index) => ({
       ticket: encodeTaskTicket(Buffer.from(String(index))),

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PythonClients } from '../support/clients.ts';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
+import { CLUSTER_KEY } from '../support/quickstart.ts';
 import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
 import { leaksIn } from '../unit/sql/leak-oracle.ts';
 
@@ -76,7 +77,7 @@ async function openWorld(python: PythonClients, name: string, where: string): Pr
   const catalog = join(policies, 'catalog.yaml');
   writeFileSync(catalog, readFileSync(catalog, 'utf8').replaceAll(/\$\{data\}/g, directory));
   // With one thread the order of rows, and what LIMIT keeps of them, follows from the data alone.
-  const limits = { SLUICE_MEMORY_LIMIT: '512MB', SLUICE_TEMP_LIMIT: '64MB', SLUICE_THREADS: '1' };
+  const limits = { SLUICE_CLUSTER_KEY: CLUSTER_KEY, SLUICE_MEMORY_LIMIT: '512MB', SLUICE_TEMP_LIMIT: '64MB', SLUICE_THREADS: '1' };
   const server = await startTestServer({ SLUICE_POLICIES: policies, ...limits });
   return { directory, server, client: await connectFlight({ port: server.port, user: 'analyst_eu' }) };
 }
@@ -110,11 +111,11 @@ function roundFloat(_: string, value: unknown): unknown {
 }
 
 describe.each(['refused', 'no-leak', 'bounded'] as const)('attacks that must be %s', (expected) => {
-  test.each(ATTACKS.filter((attack) => attack.expect === expected))('$id: $why', { timeout: 60_000 }, async ({ sql }) => {
+  test.each(ATTACKS.filter((attack) => attack.expect === expected))('$id: $why', async ({ sql }) => {
     const statement = fill(sql, full);
     const started = performance.now();
     const outcome = await ask(full, sql);
-    expect(performance.now() - started, 'ms').toBeLessThan(30_000);
+    expect(performance.now() - started, 'ms').toBeLessThan(120_000);
     expect(leaksIn(`${outcome.message}\n${outcome.rows.join('\n')}`, statement)).toEqual([]);
     expect([...REFUSALS, 'OK'], outcome.message).toContain(outcome.status);
     if (expected === 'refused') expect(REFUSALS).toContain(outcome.status);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { encode } from '../support/flight-messages.ts';
 import { expectAllPlacesFree, expectNothingLeft, startWatchedServer, type WatchedServer } from '../support/hostile/watched-server.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { openStalledReader } from '../support/stalled-reader.ts';
 
 const CANCELS = 1000;
@@ -128,7 +129,7 @@ const WAYS: readonly (() => Promise<void>)[] = [
   passDeadline,
 ];
 
-test('a thousand leave', { timeout: 600_000 }, async () => {
+test('a thousand leave', { timeout: 1_200_000 }, async () => {
   let next = 0;
   const leave = async (): Promise<void> => {
     while (next < CANCELS) await WAYS[next++ % WAYS.length]?.();
@@ -148,16 +149,13 @@ test('no thread, file or socket stays, and memory is bounded', async () => {
 });
 
 test('each has one audit record', async () => {
-  // One in five leaves so early that it may not have been heard at all.
-  const heard = WAYS.length - WAYS.filter((way) => way === resetAtOnce).length;
-  await vi.waitFor(
-    async () => {
-      const records = (await sluice.audit()).filter(({ method }) => method === 'DoGet');
-      expect(new Set(records.map(({ requestId }) => requestId)).size).toBe(records.length);
-      const left = records.filter(({ outcome, code }) => outcome === 'cancelled' || code === 'request.deadline');
-      expect(left.length).toBeGreaterThanOrEqual((CANCELS * heard) / WAYS.length);
-      expect(left.length).toBeLessThanOrEqual(CANCELS + 2 * PLACES);
-    },
-    { timeout: 20_000, interval: 250 },
-  );
+  // The others wait for an answer; these may be gone before the server has heard of them.
+  const heard = WAYS.filter((way) => way !== resetAtOnce && way !== passDeadline).length;
+  await vi.waitFor(async () => {
+    const records = (await sluice.audit()).filter(({ method }) => method === 'DoGet');
+    expect(new Set(records.map(({ requestId }) => requestId)).size).toBe(records.length);
+    const left = records.filter(({ outcome, code }) => outcome === 'cancelled' || code === 'request.deadline');
+    expect(left.length).toBeGreaterThanOrEqual((CANCELS * heard) / WAYS.length);
+    expect(left.length).toBeLessThanOrEqual(CANCELS + 2 * PLACES);
+  }, PATIENCE);
 });

@@ -236,7 +236,7 @@ describe('hostile rows', () => {
     expect([...outcomes].filter((status) => !['OK', 'INVALID_ARGUMENT', 'UNIMPLEMENTED'].includes(status))).toEqual([]);
     expect(leftovers()).toEqual([]);
     expect(await ingest(eu, 'u', small(1))).toBe(3);
-  }, 120_000);
+  });
 
   test('more than there is room for', async () => {
     const random = new Table({ v: makeVector(BigInt64Array.from({ length: 700_000 }, (_, i) => BigInt(i) * 2654435761n ** 2n)) });
@@ -251,10 +251,10 @@ describe('hostile rows', () => {
     const { encode } = await import('../support/flight-messages.ts');
     call.write(Buffer.from(encode('FlightData', { flight_descriptor: { type: 2, cmd: ingestCommand('t') }, ...schema })));
     call.write(Buffer.from(encode('FlightData', batch)));
-    await expect.poll(leftovers, { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(leftovers).toHaveLength(1);
     call.cancel();
     await ended;
-    await expect.poll(leftovers, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(leftovers).toEqual([]);
     expect((await failureOf(eu.rows('FROM scratch.t'))).status).toBe('NOT_FOUND');
   });
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { encodeAny } from '../support/flight-messages.ts';
 import { ipcMessages, put } from '../support/put.ts';
+import { CLUSTER_KEY } from '../support/quickstart.ts';
 import { plainRows } from '../support/rows.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -25,7 +26,7 @@ let analyst: RawClient;
 let hidden: number;
 let seen: number;
 beforeAll(async () => {
-  server = await startTestServer({ SLUICE_THREADS: '1' });
+  server = await startTestServer({ SLUICE_CLUSTER_KEY: CLUSTER_KEY, SLUICE_THREADS: '1' });
   const steward = await connectFlight({ port: server.port, user: 'steward' });
   analyst = await connectFlight({ port: server.port, user: 'analyst_eu' });
   const keyOf = async (client: RawClient, region: string): Promise<number> =>

@@ -9,6 +9,7 @@ import { call } from '../support/flight-call.ts';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import { decode, encode, encodeAny } from '../support/flight-messages.ts';
 import { ipcMessages } from '../support/put.ts';
+import { CLUSTER_KEY } from '../support/quickstart.ts';
 import { plainRows } from '../support/rows.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { leaksIn } from '../unit/sql/leak-oracle.ts';
@@ -29,7 +30,7 @@ const REFUSALS = ['INVALID_ARGUMENT', 'NOT_FOUND', 'PERMISSION_DENIED'];
 let server: TestServer;
 let client: RawClient;
 beforeAll(async () => {
-  server = await startTestServer({ SLUICE_THREADS: '1' });
+  server = await startTestServer({ SLUICE_CLUSTER_KEY: CLUSTER_KEY, SLUICE_THREADS: '1' });
   client = await connectFlight({ port: server.port, user: 'analyst_eu' });
 });
 afterAll(async () => {

@@ -46,7 +46,7 @@ beforeAll(async () => {
     masks: [{ id: 'short', roles: ['few'], columns: ['text'], mask: { first: 4 } }],
   });
   sluice = await startTestServer({ SLUICE_POLICIES: join(work, 'policies') });
-}, 120_000);
+});
 
 afterAll(async () => {
   await python?.call('forget');
@@ -145,7 +145,6 @@ describe('shares', () => {
       expect((await adbc(sql, user)).rows).toEqual(one.rows);
       expect((await adbc(sql, user, { endpoints: 'single' })).rows).toEqual(one.rows);
     },
-    60_000,
   );
 
   test('JDBC reads its four endpoints in any order', async () => {
@@ -161,7 +160,7 @@ describe('shares', () => {
     } finally {
       await jdbc[Symbol.asyncDispose]();
     }
-  }, 60_000);
+  });
 
   test('what is more than a scan stays whole', async () => {
     const sql = 'SELECT kind, count(*) AS n FROM demo.events GROUP BY kind ORDER BY kind';
@@ -180,5 +179,5 @@ describe('shares', () => {
     const answer = await adbc('SELECT id, day FROM demo.events', 'everything', { compression: 'lz4', strings: 'view' });
     expect(answer.rows).toHaveLength(400_000);
     expect(answer.rows.every(([id, day]) => Number(id) % 7 === day)).toBe(true);
-  }, 60_000);
+  });
 });

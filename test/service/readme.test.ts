@@ -46,9 +46,7 @@ describe('the snippets for the demo', () => {
   test('Java: JDBC reads the one region', async () => {
     const source = join(directory, 'Quickstart.java');
     await writeFile(source, here(block('java', 'class Quickstart')));
-    const { stdout } = await run('java', ['--add-opens=java.base/java.nio=ALL-UNNAMED', '-cp', JDBC_CLASSPATH, source], {
-      timeout: 100_000,
-    });
+    const { stdout } = await run('java', ['--add-opens=java.base/java.nio=ALL-UNNAMED', '-cp', JDBC_CLASSPATH, source]);
     expect(stdout).toMatch(/^EU \d+ \d+\.\d\d\n$/);
   });
 });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
+import { CLUSTER_KEY } from '../support/quickstart.ts';
 import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
 import { leaksIn } from '../unit/sql/leak-oracle.ts';
 
@@ -26,7 +27,7 @@ let sluice: TestServer;
 const clients = new Map<string, RawClient>();
 
 beforeAll(async () => {
-  sluice = await startTestServer();
+  sluice = await startTestServer({ SLUICE_CLUSTER_KEY: CLUSTER_KEY });
   for (const user of new Set(CASES.map((attack) => attack.user))) clients.set(user, await connectFlight({ port: sluice.port, user }));
 });
 afterAll(async () => {

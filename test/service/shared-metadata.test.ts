@@ -31,7 +31,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   directory = mkdtempSync(join(tmpdir(), 'shared-'));
   cpSync(QUICKSTART, directory, { recursive: true });
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const client of clients) client.close();
@@ -52,7 +52,7 @@ test('a node does not start before there is a policy set, and says how to write 
   });
 });
 
-test('a set is pushed by hand and two nodes serve it', { timeout: 60_000 }, async () => {
+test('a set is pushed by hand and two nodes serve it', async () => {
   expect(sluice('policy', 'push', directory, '--comment', 'first')).toEqual({ status: 0, output: 'revision 1 is in force\n' });
   const settings = { SLUICE_METADATA: postgres.url, SLUICE_CLUSTER_KEY: KEY, SLUICE_STATE_DIR: STATE_DIRECTORY };
   nodes = [await startTestServer(settings), await startTestServer(settings)];
@@ -70,7 +70,7 @@ test('a ticket and a prepared handle of one node work on the other', async () =>
   expect(plainRows(await b.run('CommandPreparedStatementQuery', { prepared_statement_handle }))).toEqual(rows);
 });
 
-test('a change is in force on every node, also for tickets that were not redeemed', { timeout: 60_000 }, async () => {
+test('a change is in force on every node, also for tickets that were not redeemed', async () => {
   const [a] = clients as [RawClient, RawClient];
   const ticket = await ticketOf(a);
   const policy = join(directory, 'policy.csv');
@@ -79,7 +79,7 @@ test('a change is in force on every node, also for tickets that were not redeeme
     readFileSync(policy, 'utf8').replace('p, analyst, demo.*, select, allow', 'p, analyst, demo.flights, select, allow'),
   );
   expect(sluice('policy', 'push', directory).output).toBe('revision 2 is in force\n');
-  await expect.poll(() => nodes.map(({ server }) => server.snapshot().epoch), { timeout: 10_000 }).toEqual([2, 2]);
+  await expect.poll(() => nodes.map(({ server }) => server.snapshot().epoch)).toEqual([2, 2]);
   for (const client of clients) expect(await failureOf(client.rows(ORDERS))).toMatchObject({ status: 'NOT_FOUND' });
   expect(await failureOf(a.get(ticket))).toMatchObject({ status: 'ABORTED' });
 });
@@ -90,7 +90,7 @@ test('a steward who did not see the last change is told', () => {
   expect(sluice('policy', 'log').output).toMatch(/^2 .*\n1 .* {2}first\n$/);
 });
 
-test('without the database nodes go on with the set they have', { timeout: 60_000 }, async () => {
+test('without the database nodes go on with the set they have', async () => {
   await postgres.stop();
   try {
     for (const client of clients) await expect(client.rows('SELECT count(*) FROM demo.flights')).resolves.toHaveLength(1);

@@ -5,8 +5,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Answer, demoUser, PythonClients } from '../support/clients.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { writePolicySet } from '../support/policy-set.mjs';
 import { expectSameAnswer, isSameAnswer } from '../support/same-answer.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
@@ -177,11 +178,14 @@ function selectByHand(source: string, governed: Governed | undefined): string {
   return `SELECT * ${replace} FROM ${source} WHERE ${governed?.filter?.byHand ?? 'true'}`;
 }
 
-/** As the audit log, which keeps the beginning of long statements, says about the last request with this one. */
+/** As the audit log, which keeps the beginning of long statements, says about the requests of `limited` with this one. */
 async function tookBarrier(sluice: TestServer, sql: string): Promise<boolean> {
   const kept = sql.slice(0, 16_384);
-  const records = (await sluice.audit()).filter((record) => record['statement'] === kept && record['decisions'] !== undefined);
-  const decisions = (records.at(-1)?.['decisions'] ?? []) as readonly { readonly path?: string }[];
-  expect(decisions.length, 'audited decisions').toBeGreaterThan(0);
+  const decisions = await vi.waitFor(async () => {
+    const records = (await sluice.audit()).filter((record) => record['statement'] === kept && record['principal'] === 'limited');
+    const found = records.flatMap((record) => (record['decisions'] ?? []) as readonly { readonly path?: string }[]);
+    expect(found.length, 'audited decisions').toBeGreaterThan(0);
+    return found;
+  }, PATIENCE);
   return decisions.some(({ path }) => path === 'barrier');
 }
