@@ -21,18 +21,19 @@ import {
 } from './catalog/index.ts';
 import { type ClusterKeys, openKeysIfThere } from './cluster-keys.ts';
 import { type Config, QUICKSTART_DIRECTORY } from './config.ts';
+import { leased, openConnections } from './connections.ts';
 import { createRegistry, type DatasetRegistry } from './datasets/index.ts';
 import { ensureDemoData, flightsDirectory } from './demo.ts';
 import { DisposalStack } from './disposal.ts';
-import { type Analyzer, createAnalyzer, createEngine, type Engine, type FunctionInfo } from './engine/index.ts';
+import { type Analyzer, createAnalyzer, type FunctionInfo } from './engine/index.ts';
 import { fail } from './errors.ts';
 import type { Logger } from './log.ts';
-import type { Connection, Predicate, Snapshot } from './model.ts';
+import type { Predicate, Snapshot } from './model.ts';
 import { createListing, type PlannerOptions, resolveColumns, rowFunctions, type SchemaSource, type SourceFiles } from './planner/index.ts';
 import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
 import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
-import { createStorage, type Storage } from './storage/index.ts';
-import { createEnginePool, type EnginePool, keepAuthorized } from './worker/index.ts';
+import type { Storage } from './storage/index.ts';
+import type { EnginePool } from './worker/index.ts';
 
 /** What planning asks of storage and of the engine's functions. */
 export type PlanningSource = Pick<PlannerOptions, 'files' | 'split'>;
@@ -149,23 +150,8 @@ interface Sources {
 }
 
 async function openSources(config: Config, keys: ClusterKeys, options: MetadataOptions, started: DisposalStack): Promise<Sources> {
-  const temporary = join(config.stateDirectory, 'tmp');
   const analyzer = started.add(await createAnalyzer());
-  const storage = createStorage({
-    openSecret: keys.openSecret,
-    glob: (connections, pattern, max) => leased(pool, connections, (engine) => engine.files(pattern, max)),
-    onCredentials: ({ connection, outcome, cause }) => {
-      if (outcome === 'failed')
-        options.logger.warn({ connection, error: String(cause) }, 'no new credentials for a connection; those at hand serve to their end');
-    },
-  });
-  started.add({ [Symbol.asyncDispose]: async () => storage[Symbol.dispose]() });
-  const pool = started.add(
-    createEnginePool(
-      (connections) => createEngine(engineOptions(config, connections, temporary, keys.token)),
-      (engine, connections) => keepAuthorized(engine, connections, { credentials: storage.credentials }),
-    ),
-  );
+  const { storage, pool } = openConnections(config, keys, options.logger, started);
   const functions = await analyzer.functions();
   const source = schemaSource(config, analyzer, functions, pool, storage);
   const split = { rowFunctions: rowFunctions(functions), bytesMin: SHARED_BYTES };
@@ -236,28 +222,6 @@ async function followPolicy(
   return { current: inForce, settled: () => work };
 }
 
-function engineOptions(
-  config: Config,
-  connections: readonly Connection[],
-  tempDirectory: string,
-  tokenKey: string,
-): Parameters<typeof createEngine>[0] {
-  const { memoryLimitBytes, tempLimitBytes, threads, engineThreads, batchBytes, streamWindow, streamingBufferBytes, extensions } = config;
-  return {
-    connections,
-    tempDirectory,
-    memoryLimitBytes,
-    tempLimitBytes,
-    threads,
-    engineThreads,
-    batchBytes,
-    streamWindow,
-    streamingBufferBytes,
-    variables: { sluice_token_key: tokenKey },
-    extensions,
-  };
-}
-
 /** Datasets with less are read as a whole: more endpoints would cost more than they bring. */
 const SHARED_BYTES = 8 * 1024 ** 2;
 
@@ -279,15 +243,6 @@ function schemaSource(
     objects: async (connections, pattern) => (await storage.list(connections, pattern, { max: SCHEMA_FILES })).map(({ path }) => path),
     columnsOf: (connections, relation) => leased(pool, connections, (engine) => engine.columns(relation)),
   };
-}
-
-async function leased<T>(pool: EnginePool, connections: readonly Connection[], work: (engine: Engine) => Promise<T>): Promise<T> {
-  const { engine, release } = await pool.lease(connections);
-  try {
-    return await work(engine);
-  } finally {
-    release();
-  }
 }
 
 function sourceFiles(storage: Storage, indexes: FileIndexStore): SourceFiles {

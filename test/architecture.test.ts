@@ -35,6 +35,7 @@ const ROOT_FILES = [
   'extension-cli',
   'token-cli',
   'cluster-keys',
+  'connections',
   'caches',
   'secret-cli',
   'fleet',
@@ -67,7 +68,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Folders whose files work only together (native handles, one walk over one tree): these tests drive them through the folder's face. */
 const TESTED_THROUGH_FACE: Readonly<Record<string, readonly string[]>> = {
-  engine: ['analyzer', 'copy', 'failures', 'plan-catalogs', 'sandbox', 'streams', 'types', 'wire-forms'],
+  engine: ['analyzer', 'copy', 'failures', 'objects', 'plan-catalogs', 'sandbox', 'streams', 'types', 'wire-forms'],
   planner: ['explain', 'planner'],
   sql: ['attacks', 'leakproof', 'non-interference'],
 };
@@ -76,6 +77,7 @@ const NO_UNIT_TEST: Readonly<Record<string, string>> = {
   'demo.ts': 'makes the data that test/conformance reads',
   'main.ts': 'only wires; test/service starts it',
   'server.ts': 'only wires; test/service starts it',
+  'connections.ts': 'only wires; test/service/s3 starts it',
   'metadata.ts': 'only wires; test/service starts it',
   'identity.ts': 'only wires; test/service/identity starts it',
   'operations.ts': 'only wires; test/service/operations and limits start it',

@@ -9,7 +9,7 @@ import { ownStatementError, runtimeError } from './failures.ts';
 import { createSchemaCache, readStatistics, type SchemaCache } from './file-statistics.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
 import { fileCacheBytes, keepTable } from './kept-tables.ts';
-import { objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
+import { explainSetup, isS3, noCredentials, objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 import { createSlotPool } from './slots.ts';
 import { openStream } from './stream.ts';
@@ -33,10 +33,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       catalogLimit: CATALOGS,
       deadlineMs: null,
     });
-    return new LockedEngine(host, options, temporary);
+    const engine = new LockedEngine(host, options, temporary);
+    for (const connection of options.connections.filter(isS3)) await engine.authorize(connection, noCredentials(connection));
+    return engine;
   } catch (error) {
     await temporary[Symbol.asyncDispose]();
-    throw error;
+    throw explainSetup(error, options.connections);
   }
 }
 

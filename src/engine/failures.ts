@@ -1,5 +1,5 @@
 /** DuckDB's errors become Sluice's, by the class that begins the text. Values, paths and policy stay in `cause`. */
-import { type ErrorCode, SluiceError } from '../errors.ts';
+import { type ErrorCode, SluiceError, STORAGE_FAULTS, type StorageFault } from '../errors.ts';
 import { type Failure, JobError } from './jobs.ts';
 
 interface PublicError {
@@ -15,9 +15,9 @@ const RUNTIME: readonly (readonly [prefix: string, error: PublicError])[] = [
   ['Mismatch Type Error', { code: 'sql.runtime', text: 'a value has another type than the statement asks for' }],
   ['Out of Memory Error', { code: 'limit.memory', text: 'the query needs more memory than it may use; ask for less, or in parts' }],
   ['INTERRUPT Error', { code: 'request.cancelled', text: 'the request was cancelled' }],
-  ['IO Error', { code: 'storage.unavailable', text: 'the data could not be read from its storage' }],
-  ['HTTP Error', { code: 'storage.unavailable', text: 'the data could not be read from its storage' }],
-  ['Permission Error', { code: 'storage.unavailable', text: 'the data could not be read from its storage' }],
+  ['IO Error', { code: 'storage.unavailable', text: STORAGE_FAULTS.other }],
+  ['HTTP Error', { code: 'storage.unavailable', text: STORAGE_FAULTS.other }],
+  ['Permission Error', { code: 'storage.unavailable', text: STORAGE_FAULTS.other }],
   ['INTERNAL Error', { code: 'server.internal', text: 'internal error' }],
   ['FATAL Error', { code: 'server.internal', text: 'internal error' }],
 ];
@@ -43,7 +43,19 @@ export function runtimeError(error: unknown): SluiceError {
 /** The disk for what is spilled is full: memory's end, not the data's. */
 const SPILL_FAILED = /^IO Error: (?:[^\n]*duckdb_temp|(?:Could not write|Failed to write)[^\n]*No space left)/;
 
+/** Of the first line, what httpfs says of a store. */
+const STORE_FAULTS: readonly (readonly [RegExp, StorageFault])[] = [
+  [/\(HTTP 40[013] /, 'refused'],
+  [/\(HTTP (?:404|412|416) |^IO Error: ETag /, 'gone'],
+  [/\(HTTP (?:429|503) /, 'busy'],
+  [/^(?:IO|HTTP) Error: (?:Could not (?:connect|resolve)|[^'"]*(?:[Tt]imeout|timed out|[Cc]onnection|SSL))/, 'silent'],
+];
+
 function classify(text: string): PublicError {
+  if (/^(?:IO|HTTP) Error/.test(text)) {
+    const fault = STORE_FAULTS.find(([pattern]) => pattern.test(firstLine(text)))?.[1];
+    if (fault !== undefined) return { code: 'storage.unavailable', text: STORAGE_FAULTS[fault] };
+  }
   if (SPILL_FAILED.test(text))
     return { code: 'limit.memory', text: 'the query needs more room for intermediate data than there is; ask for less, or in parts' };
   return RUNTIME.find(([prefix]) => text.startsWith(prefix))?.[1] ?? OTHER;

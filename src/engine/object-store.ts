@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail } from '../errors.ts';
+import { SluiceError, STORAGE_FAULTS } from '../errors.ts';
 import type { Connection, S3Connection, S3Credentials } from '../model.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 
@@ -12,7 +12,7 @@ const RETRIES = 3;
 /** Grows threefold with each retry. */
 const RETRY_WAIT_MS = 100;
 
-/** Statements before the lock. Rejects with config.invalid when the extension is not in its directory. */
+/** Statements before the lock. Rejects with storage.unavailable when the extension is not in its directory. */
 export async function objectStoreSetup(connections: readonly Connection[], extensions: string | null): Promise<readonly string[]> {
   if (!connections.some(isS3)) return [];
   return [
@@ -29,19 +29,37 @@ export async function objectStoreSetup(connections: readonly Connection[], exten
 
 async function extensionFile(directory: string): Promise<string> {
   const file = join(directory, 'httpfs.duckdb_extension');
-  await access(file, constants.R_OK).catch((error: unknown) => fail('config.invalid', `${HOW_TO_GET}: there is no ${file}`, error));
+  await access(file, constants.R_OK).catch((error: unknown) => {
+    throw withoutExtension(error);
+  });
   return file;
+}
+
+/** The way to the extension is for the log: a client is told that the data can not be read. */
+function withoutExtension(error: unknown): SluiceError {
+  return new SluiceError('storage.unavailable', STORAGE_FAULTS.other, new Error(`${HOW_TO_GET}; ${String(error)}`));
+}
+
+/** What DuckDB says when it can not load the extension, with the cure. */
+export function explainSetup(error: unknown, connections: readonly Connection[]): unknown {
+  const cause = error instanceof SluiceError ? error.cause : error;
+  return connections.some(isS3) && /extension|httpfs/i.test(String(cause)) ? withoutExtension(cause) : error;
 }
 
 const HOW_TO_GET =
   'connections of kind s3 need the DuckDB extension httpfs in the directory that SLUICE_EXTENSIONS names; get it with sluice extension install <directory>, or from the PyPI package duckdb-extension-httpfs==1.5.5';
+
+/** Until there are others: without any, requests would go to another store than the connection's own. */
+export function noCredentials({ region }: S3Connection): S3Credentials {
+  return { accessKeyId: '', secretAccessKey: '', expiresAtMs: null, region: region ?? 'us-east-1' };
+}
 
 /** What the sandbox may open of S3. */
 export function objectPlaces(connections: readonly Connection[]): readonly string[] {
   return connections.filter(isS3).map(placeOf);
 }
 
-function isS3(connection: Connection): connection is S3Connection {
+export function isS3(connection: Connection): connection is S3Connection {
   return connection.kind === 's3';
 }
 

@@ -69,3 +69,17 @@ test('disposal ends every engine', async () => {
   await pool[Symbol.asyncDispose]();
   expect(log.slice(2).sort()).toEqual(['stop lake', 'stop pond']);
 });
+
+test('what goes with an engine is there before its first use and ends before it', async () => {
+  const log: string[] = [];
+  const engine = { [Symbol.asyncDispose]: async () => void log.push('engine ends') } as Partial<Engine> as Engine;
+  const accompany = async (): Promise<AsyncDisposable> => {
+    log.push('companion');
+    return { [Symbol.asyncDispose]: async () => void log.push('companion ends') };
+  };
+  const pool = createEnginePool(async () => engine, accompany);
+  await Promise.all([pool.lease(lake), pool.lease(lake)]);
+  log.push('used');
+  await pool[Symbol.asyncDispose]();
+  expect(log).toEqual(['companion', 'used', 'companion ends', 'engine ends']);
+});
