@@ -159,7 +159,7 @@ describe('a cancel at the planner', () => {
     await expect.poll(running, PATIENCE).toBe(2);
     await expect.poll(async () => (await scrape(planner)).value('sluice_proxy_streams'), PATIENCE).toBe(1);
     expect(await cancel(client, info)).toBe(1);
-    for (const outcome of await Promise.all(streams)) expect(outcome).toMatchObject({ status: 'CANCELLED' });
+    for (const outcome of await Promise.all(streams)) expect(outcome).toEqual({ status: 'CANCELLED', message: 'the query was cancelled' });
     await expect.poll(running, PATIENCE).toBe(0);
     expect((await scrape(planner)).value('sluice_proxy_streams')).toBe(0);
     expect(await cancel(client, info)).toBe(1);
