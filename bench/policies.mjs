@@ -11,13 +11,14 @@ export const BENCH_USERS = {
   governed: { user: 'governed', password: 'governed-demo' },
 };
 
-export function writeBenchPolicies(directory, dataDirectory) {
+/** `connection` as in catalog.yaml; `parquet` is lineitem's path within it. */
+export function writeBenchPolicies(directory, connection, parquet) {
   writePolicySet(directory, {
     catalog: {
       catalog: 'bench',
       defaultSchema: 'tpch',
-      connections: { files: { kind: 'local', directory: dataDirectory } },
-      datasets: { 'tpch.lineitem': { parquet: 'lineitem.parquet' } },
+      connections: { files: connection },
+      datasets: { 'tpch.lineitem': { parquet } },
     },
     users: { everything: { roles: ['steward'] }, governed: { roles: ['analyst'], attributes: { flags: ['A', 'N'] } } },
     grants: [

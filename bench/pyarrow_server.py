@@ -1,14 +1,15 @@
 """The C++ yardstick: a pyarrow Flight server on DuckDB, as a person would write it, tuned.
 
-usage: pyarrow_server.py LINEITEM.parquet BATCHES.arrows THREADS [STREAMING_BUFFER]. Prints the port. Speaks GetFlightInfo(CommandStatementQuery) and DoGet, no auth.
+usage: pyarrow_server.py LINEITEM.parquet BATCHES.arrows THREADS [STREAMING_BUFFER]. Prints the port. LINEITEM may lie on S3 (duckdb_source.py). Speaks GetFlightInfo(CommandStatementQuery) and DoGet, no auth.
 The query `ready` streams BATCHES from memory: the transport alone. Every other query streams from DuckDB.
 """
 import functools
 import sys
 
-import duckdb
 import pyarrow
 import pyarrow.flight as flight
+
+import duckdb_source
 
 ROWS_PER_BATCH = 65536  # measured best of 8k … 256k
 
@@ -35,9 +36,8 @@ class Server(flight.FlightServerBase):
     def __init__(self, lineitem, batches, threads, streaming_buffer=None):
         super().__init__("grpc://127.0.0.1:0")
         self.batches = batches
-        self.database = duckdb.connect(config={"threads": threads})
+        self.database = duckdb_source.connect(lineitem, threads)
         self.streaming_buffer = streaming_buffer
-        self.database.execute(f"CREATE VIEW lineitem AS FROM read_parquet('{lineitem}')")
 
     def cursor(self):
         cursor = self.database.cursor()

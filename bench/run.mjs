@@ -1,40 +1,24 @@
 /**
  * `npm run bench [-- rounds [workload…]]`: Sluice against its peers, same data, same client process, one run, contenders interleaved round by round.
- * Prints progress and writes the table in README.md. Needs Linux (/proc) and a built dist/.
+ * Prints progress and writes the table in README.md. Needs Linux (/proc) and a built dist/. `--tiny` shows whether it runs.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ensureTestbed, extensionPath, PYTHON, TESTBED } from '../test/support/testbed.mjs';
+import { ensureTestbed, PYTHON, TESTBED } from '../test/support/testbed.mjs';
 import { BENCH_USERS, CLUSTER_KEY, GOVERNED_BY_HAND, writeBenchPolicies } from './policies.mjs';
-import { cpuSeconds, freePort, peakMb, resetPeak, startClient, startProcess } from './servers.mjs';
+import { freePort, measure, startClient, startProcess } from './servers.mjs';
 import { tableOf } from './table.mjs';
+import { factsOf, file, makeData, readArguments, say, scratchDirectory, THREADS, warnOfLoad, writeTable } from './workspace.mjs';
 
-const ROUNDS = Number(process.argv[2] ?? 7);
-const THREADS = availableParallelism();
-const DIRECTORY = join(TESTBED, 'bench');
-/** This run's own, so that two runs do not change each other's users. */
-const SCRATCH = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-const LINEITEM = join(DIRECTORY, 'lineitem.parquet');
-const BATCHES = join(DIRECTORY, 'batches.arrows');
 const SELECT_ALL = 'SELECT * FROM lineitem';
 const PYARROW = 'pyarrow + DuckDB';
+const NAMES = ['transport', 'scan', 'governed'];
+const { rounds: ROUNDS, tiny: TINY, chosen: CHOSEN } = readArguments(NAMES);
 
-const LOAD = loadavg()[0];
-const CHOSEN = process.argv.length > 3 ? process.argv.slice(3) : ['transport', 'scan', 'governed'];
-
-const file = (name) => fileURLToPath(new URL(name, import.meta.url));
-const say = (line) => process.stdout.write(`${line}\n`);
-
-function makeData() {
-  mkdirSync(DIRECTORY, { recursive: true });
-  if (existsSync(LINEITEM) && existsSync(BATCHES)) return;
-  say('making TPC-H lineitem SF1 …');
-  const made = spawnSync(PYTHON, [file('data.py'), extensionPath('tpch'), LINEITEM, BATCHES], { stdio: 'inherit' });
-  if (made.status !== 0) throw new Error('the bench data could not be made');
-}
+// Sail comes with the bench alone, and is not needed to see whether it runs.
+await ensureTestbed(TINY ? ['clients'] : ['clients', 'bench']);
+const { directory: DIRECTORY, lineitem: LINEITEM, batches: BATCHES } = makeData(TINY);
+const SCRATCH = scratchDirectory();
 
 const startPyarrow = (...buffer) =>
   startProcess(PYARROW, PYTHON, [file('pyarrow_server.py'), LINEITEM, BATCHES, String(THREADS), ...buffer]);
@@ -43,7 +27,7 @@ const startReady = () => startProcess('Sluice', process.execPath, [file('ready-s
 
 function startSluice() {
   const policies = join(SCRATCH, 'policies');
-  writeBenchPolicies(policies, DIRECTORY);
+  writeBenchPolicies(policies, { kind: 'local', directory: DIRECTORY }, 'lineitem.parquet');
   const env = {
     SLUICE_FLIGHT_LISTEN: '127.0.0.1:0',
     SLUICE_POLICIES: policies,
@@ -75,15 +59,6 @@ async function retry(attempt) {
   }
 }
 
-async function measure(client, { server, sql, user }) {
-  resetPeak(server.pid);
-  const before = cpuSeconds(server.pid);
-  const reply = await client.ask({ uri: server.uri, sql, ...user });
-  // What the server still does for this answer (freeing, collecting) belongs to it.
-  await new Promise((resolve) => setTimeout(resolve, 150));
-  return { ...reply, cpu_s: cpuSeconds(server.pid) - before, peak_mb: peakMb(server.pid) };
-}
-
 /** Every contender once per round; the order turns so that none always follows the same other. */
 async function runWorkload(client, { title, contenders }) {
   say(`\n${title}`);
@@ -113,7 +88,7 @@ const WORKLOADS = {
     const contenders = [
       { label: PYARROW, server: await start(startPyarrow()), sql: SELECT_ALL },
       { label: `${PYARROW}, 64 MB buffer`, server: await start(startPyarrow('64MB')), sql: SELECT_ALL },
-      { label: 'Sail', server: await start(startSail(client)), sql: SELECT_ALL },
+      ...(TINY ? [] : [{ label: 'Sail', server: await start(startSail(client)), sql: SELECT_ALL }]),
       { label: 'Sluice', server: await start(startSluice()), sql: SELECT_ALL, user: BENCH_USERS.everything },
     ];
     return runWorkload(client, { title: 'Scan: `SELECT *` of TPC-H lineitem SF1 from Parquet', contenders });
@@ -145,22 +120,13 @@ async function runNamed(name, client) {
 
 /** Only a whole run may replace the table. */
 function report(workloads) {
-  const machine = `${THREADS} cores (${cpus()[0]?.model ?? 'unknown'}), load ${LOAD.toFixed(1)} before`;
-  const table = tableOf(workloads, `${machine}, Node ${process.versions.node}, ${ROUNDS} rounds, ${new Date().toISOString().slice(0, 10)}`);
+  const table = tableOf(workloads, factsOf(ROUNDS));
   say(`\n${table}`);
-  if (CHOSEN.length < Object.keys(WORKLOADS).length) return;
-  const readme = file('README.md');
-  const between = /(?<=<!-- bench:start -->)[\s\S]*(?=<!-- bench:end -->)/;
-  writeFileSync(
-    readme,
-    readFileSync(readme, 'utf8').replace(between, () => `\n${table}\n`),
-  );
+  if (!TINY && CHOSEN.length === NAMES.length) writeTable('bench', table);
 }
 
-await ensureTestbed(['clients', 'bench']);
-makeData();
-if (LOAD > 0.5) say(`the machine is busy (load ${LOAD.toFixed(1)}): expect noise`);
-const client = startClient(PYTHON, file('client.py'));
+warnOfLoad();
+const client = startClient(PYTHON, [file('client.py')]);
 try {
   const results = [];
   for (const name of CHOSEN) results.push(await runNamed(name, client));

@@ -63,12 +63,16 @@ function childrenOf(pid) {
   );
 }
 
-/** The one client process; requests are answered in order. */
-export function startClient(python, script) {
-  const child = spawn(python, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
+/** A client process that speaks the line protocol of client.py; requests are answered in order. */
+export function startClient(command, args, { env = {} } = {}) {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } });
   const waiting = [];
   createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()(JSON.parse(line)));
+  child.once('exit', (code, signal) => {
+    for (const answer of waiting.splice(0)) answer({ error: `the client ended: ${code ?? signal}` });
+  });
   return {
+    pid: child.pid,
     ask: (request) =>
       new Promise((resolve, reject) => {
         waiting.push((reply) =>
@@ -78,4 +82,14 @@ export function startClient(python, script) {
       }),
     stop: () => stop(child),
   };
+}
+
+/** One request and what it cost the server: CPU seconds, and peak resident memory since just before. */
+export async function measure(client, { server, sql, user }) {
+  resetPeak(server.pid);
+  const before = cpuSeconds(server.pid);
+  const reply = await client.ask({ uri: server.uri, sql, ...user });
+  // What the server still does for this answer (freeing, collecting) belongs to it.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  return { ...reply, cpu_s: cpuSeconds(server.pid) - before, peak_mb: peakMb(server.pid) };
 }

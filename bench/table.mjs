@@ -15,8 +15,7 @@ function sectionOf({ title, contenders, samples }) {
 
 function rowOf(label, own, baseline, isBaseline) {
   const gigabytes = own[0].bytes / 1e9;
-  const ratios = own.map((sample, round) => baseline[round].wall_s / sample.wall_s).sort((a, b) => a - b);
-  const ratio = isBaseline ? '1' : `**${median(ratios).toFixed(2)}×** (${ratios[0].toFixed(2)}–${ratios.at(-1).toFixed(2)})`;
+  const ratio = isBaseline ? '1' : ratioOf(own.map((sample, round) => baseline[round].wall_s / sample.wall_s));
   const cells = [
     label,
     pair(own, (sample) => sample.wall_s, 2),
@@ -28,12 +27,19 @@ function rowOf(label, own, baseline, isBaseline) {
   return `| ${cells.join(' | ')} |`;
 }
 
-function pair(samples, value, digits) {
+/** Median and range of ratios that were taken pair by pair. */
+export function ratioOf(ratios) {
+  const sorted = ratios.toSorted((a, b) => a - b);
+  return `**${median(sorted).toFixed(2)}×** (${sorted[0].toFixed(2)}–${sorted.at(-1).toFixed(2)})`;
+}
+
+/** `min / median`. */
+export function pair(samples, value, digits) {
   const sorted = samples.map(value).sort((a, b) => a - b);
   return `${sorted[0].toFixed(digits)} / ${median(sorted).toFixed(digits)}`;
 }
 
-function median(sorted) {
+export function median(sorted) {
   const middle = sorted.length / 2;
   return sorted.length % 2 === 1 ? sorted[Math.floor(middle)] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
