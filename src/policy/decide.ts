@@ -106,15 +106,16 @@ function treat(facts: Case, accesses: readonly Access[], column: Column): Column
 
 /**
  * `unmask` grants for the column, with the rows on which they hold: those that their own filters and their role's select
- * grants let through. A role without a select grant here adds to all others, but only where one of them gives the column.
+ * grants let through. A role without a select grant here adds to all others, but only where one of them gives the column;
+ * one whose select grants let no row through adds nothing.
  */
 function unmaskedRows(facts: Case, accesses: readonly Access[], column: Column): readonly RawRegion[] {
-  const { rights, dataset, rules } = facts;
+  const { rights, dataset, routes, rules } = facts;
   if (rights.denials('unmask', dataset).some((right) => coversCell(right, dataset, column))) return [];
   const covering = rights.routes('unmask', dataset).filter((right) => coversCell(right, dataset, column));
   return covering.flatMap(({ held }) => {
-    const ofRole = accesses.filter((access) => access.via.has(held.grant.role));
-    const reached = (ofRole.length === 0 ? accesses : ofRole).filter((access) => access.covers(column));
+    const hasOwnRows = routes.some((right) => right.held.via.has(held.grant.role));
+    const reached = accesses.filter((access) => (!hasOwnRows || access.via.has(held.grant.role)) && access.covers(column));
     const own = rules.filterOf(held).predicate;
     return reached.map((access) => ({ grant: held.grant.id, rows: allOf([own, access.filter.predicate]) }));
   });
