@@ -24,23 +24,32 @@ interface Found {
 
 const NAMED_MAX = 5;
 
-/** In the order in which they come first. `otherwise`: the type of columns whose types do not go together; without it they are refused. Rejects with dataset.invalid. */
-export function joinColumns(variants: readonly Variant[], otherwise?: string): readonly ColumnType[] {
-  const found = new Map<string, Found>();
+export interface JoinOptions {
+  /** What the catalog has already: first in order, and widened. */
+  readonly known: readonly ColumnType[];
+  /** The type of columns whose types do not go together; null = they are refused. */
+  readonly otherwise: string | null;
+}
+
+/** In the order in which they come first. Rejects with dataset.invalid. */
+export function joinColumns(variants: readonly Variant[], { known, otherwise }: JoinOptions): readonly ColumnType[] {
+  const before = new Map(known.map(({ name, type }) => [foldName(name), type]));
+  const found = new Map(known.map(({ name, type }): [string, Found] => [foldName(name), { name, type, types: new Map() }]));
   const torn = new Set<string>();
   for (const { columns, files } of variants)
     for (const { name, type } of columns) {
       const key = foldName(name);
-      const before = found.get(key) ?? { name, type, types: new Map<string, number>() };
-      const joined = widen(before.type, type) ?? otherwise;
-      if (joined === undefined) torn.add(key);
-      const types = new Map(before.types).set(type, (before.types.get(type) ?? 0) + files);
-      found.set(key, { name: before.name, type: joined ?? before.type, types });
+      const { name: first, type: soFar, types } = found.get(key) ?? { name, type, types: new Map<string, number>() };
+      const joined = widen(soFar, type) ?? otherwise;
+      if (joined === null) torn.add(key);
+      found.set(key, { name: first, type: joined ?? soFar, types: new Map(types).set(type, (types.get(type) ?? 0) + files) });
     }
-  refuse(
-    [...torn].flatMap((key) => found.get(key) ?? []).map(({ name, types }) => `column ${JSON.stringify(name)} is ${describe(types)}`),
-    'types that do not go together',
-  );
+  const faults = [...torn].map((key) => {
+    const { name = '', types = new Map<string, number>() } = found.get(key) ?? {};
+    const inCatalog = before.get(key);
+    return `column ${JSON.stringify(name)} is ${describe(types)}${inCatalog === undefined ? '' : ` and ${inCatalog} in the catalog`}`;
+  });
+  refuse(faults, 'types that do not go together');
   return [...found.values()].map(({ name, type }) => ({ name, type }));
 }
 
@@ -65,7 +74,7 @@ export function fitColumns(catalog: readonly ColumnType[], variants: readonly Va
     'types that the catalog does not hold; register the dataset again to widen them where that is possible',
   );
   const names = [...added].map(([name, files]) => `${JSON.stringify(name)} (${count(files)})`);
-  return names.length === 0 ? [] : [`not in the catalog: ${short(names)}; register the dataset again to add them`];
+  return names.length === 0 ? [] : [`not in the catalog: ${short(names, ', ')}; register the dataset again to add them`];
 }
 
 function refuse(faults: readonly string[], what: string): void {
@@ -73,13 +82,15 @@ function refuse(faults: readonly string[], what: string): void {
 }
 
 function describe(types: ReadonlyMap<string, number>): string {
-  return [...types].map(([type, files]) => `${type} in ${files === 0 ? 'the catalog' : count(files)}`).join(', ');
+  return [...types].map(([type, files]) => `${type} in ${count(files)}`).join(', ');
 }
 
 function count(files: number): string {
   return files === 1 ? '1 file' : `${files} files`;
 }
 
-function short(texts: readonly string[]): string {
-  return texts.length > NAMED_MAX ? `${texts.slice(0, NAMED_MAX).join('; ')}; and ${texts.length - NAMED_MAX} more` : texts.join('; ');
+function short(texts: readonly string[], separator = '; '): string {
+  return texts.length > NAMED_MAX
+    ? `${texts.slice(0, NAMED_MAX).join(separator)}${separator}and ${texts.length - NAMED_MAX} more`
+    : texts.join(separator);
 }

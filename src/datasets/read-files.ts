@@ -12,7 +12,7 @@ export interface ReadFile {
 
 type Reader = Pick<Engine, 'columns' | 'fileStatistics'>;
 
-const BATCH = 200;
+const BATCH = 500;
 const AT_ONCE = 2;
 /** JSON files that tell the columns of all; what others have beside them is not seen. */
 const JSON_SAMPLE = 100;
@@ -32,6 +32,7 @@ export async function readFiles(
   try {
     return await READERS[format](engine, paths, options);
   } catch (error) {
+    if (options.signal.aborted) throw options.signal.reason;
     const failure = toSluiceError(error);
     if (failure.code !== 'server.internal') throw failure;
     throw new SluiceError('dataset.invalid', `a file of the dataset can not be read as ${format}; the log says which`, failure.cause);

@@ -46,7 +46,7 @@ export function settleColumns(variants: readonly Variant[], partitions: Partitio
   const inFiles =
     source.kind === 'parquet' ? variants : variants.map(({ files, columns }) => ({ files, ...retyped({ columns }, catalog ?? known) }));
   if (catalog === null) {
-    const joined = joinColumns([{ columns: known, files: 0 }, ...inFiles], source.kind === 'parquet' ? undefined : 'VARCHAR');
+    const joined = joinColumns(inFiles, { known, otherwise: source.kind === 'parquet' ? null : 'VARCHAR' });
     const columns = [...joined, ...partitionColumns(partitions, joined)];
     return { columns, notes: inNoFile(columns, variants, partitions) };
   }
