@@ -117,15 +117,21 @@ export class S3Store implements Disposable {
     return { path: `s3://${this.#connection.bucket}/${key}`, bytes: bytes ?? 0, version };
   }
 
+  async #credentials(): Promise<S3Credentials> {
+    return this.#cache.get().catch((error: unknown) => {
+      throw storageError(error);
+    });
+  }
+
   /** Once more with new credentials, when the store refuses these and there are others. */
   async #send<T>(request: (client: S3Client) => Promise<T>): Promise<T> {
-    const used = await this.#cache.get();
+    const used = await this.#credentials();
     try {
       return await request(this.#client);
     } catch (error) {
       if (faultOf(error) !== 'refused') throw storageError(error);
       this.#cache.doubt();
-      if (same(await this.#cache.get(), used)) throw storageError(error);
+      if (same(await this.#credentials(), used)) throw storageError(error);
       return await request(this.#client).catch((again: unknown) => {
         throw storageError(again);
       });

@@ -129,6 +129,17 @@ describe('credentials', () => {
     }
   });
 
+  it('that are nowhere to be found are a fault of the storage too', async () => {
+    using store = connect('one/', {
+      account: () => {
+        throw Object.assign(new Error('no profile secret-profile'), { name: 'CredentialsProviderError' });
+      },
+    });
+    const refused = { code: 'storage.unavailable', message: expect.stringContaining('credentials') };
+    await expect(store.reachable()).rejects.toMatchObject(refused);
+    await expect(store.list('one/*', { max: 1 })).rejects.toMatchObject(refused);
+  });
+
   it('are not needed where everybody may read', async () => {
     await s3.createBucket('open-data');
     await s3.put('open-data', 'a/x.parquet', BYTES);
