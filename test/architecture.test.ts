@@ -85,7 +85,6 @@ const NO_UNIT_TEST: Readonly<Record<string, string>> = {
   'model.ts': 'types only',
   'token-cli.ts': 'only wires; test/service/identity.test.ts runs it',
   'policy-cli.ts': 'only wires; test/service/shared-metadata.test.ts runs it',
-  'fleet.ts': 'only wires; test/service/fleet.test.ts starts one',
   'steward.ts': 'only wires; test/service/datasets.test.ts asks it',
   'dataset-cli.ts': 'only wires; test/service/datasets.test.ts runs it',
   'version.ts': 'one constant',

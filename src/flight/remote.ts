@@ -38,7 +38,7 @@ export function createRemote(credentialsFor: (scheme: string) => ChannelCredenti
   return {
     read: async (sealed, locations, bearer, signal) => {
       const request = encodeTicketMessage(encodeTaskTicket(sealed));
-      let last = new SluiceError('server.unavailable', 'no worker is alive; try again');
+      let last = new SluiceError('server.unavailable', 'no worker that can run this is alive; try again');
       for (const location of locations) {
         try {
           return await open(channels.to(location), request, bearer, signal);

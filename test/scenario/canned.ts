@@ -46,6 +46,7 @@ export function cannedWorker(known: Partial<Worker>): Worker {
     execute: async () => unknown(),
     ingest: async () => unknown(),
     cancel: async () => unknown(),
+    track: () => unknown(),
     ...known,
   };
 }

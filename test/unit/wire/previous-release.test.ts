@@ -59,7 +59,7 @@ function sinceScans(content: unknown): unknown {
 }
 
 test('a ticket that needs a newer release is refused in words, before anything else of it is read', () => {
-  const [{ content }] = golden.sealed as [{ content: Ticket }];
+  const { content } = golden.sealed[0] as { content: Ticket };
   const newer = Buffer.concat([
     encodeTicket({ ...content, task: { kind: 'inline', ipc: Buffer.of(1) } }),
     Buffer.from([0x70, TICKET_VERSION + 1]),

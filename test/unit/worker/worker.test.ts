@@ -10,7 +10,7 @@ const drop: Task = { kind: 'command', command: { kind: 'dropTable', table: { sch
 const dropTicket = sealed({ task: drop, datasets: [], fingerprint: 'f1' });
 
 /** A worker over an engine that answers nothing, with counters of what it holds. */
-function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, running = 2, fails = false } = {}) {
+function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, running = 2, fails = false, clockSkewMs = 0 } = {}) {
   const held = { leases: 0, sources: 0, ran: [] as string[], commands: 0 };
   const state = { fingerprint };
   const signals: AbortSignal[] = [];
@@ -37,6 +37,7 @@ function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, running
     limits: createQueryLimits({ queryMs: 10_000, idleMs: 10_000, resultBytesMax: 1e9 }),
     runCommand: async (): Promise<CommandResult> => ({ count: ++held.commands }),
     ingest: async ({ principal, request }) => (principal.subject === 'ada' && request.table.name === 't' ? 7 : 0),
+    clockSkewMs,
     now: () => nowMs,
   });
   const never = new AbortController().signal;
@@ -57,10 +58,20 @@ describe('a ticket', () => {
     expect(held).toMatchObject({ leases: 0, sources: 0 });
   });
 
+  test('is good a little longer, for its maker may have had another clock; a command still runs once', async () => {
+    const { held, redeem, execute } = fakeWorker({ nowMs: 1499, clockSkewMs: 500 });
+    const { source } = await redeem(sealed());
+    await source[Symbol.asyncDispose]();
+    await execute(dropTicket);
+    await execute(dropTicket);
+    expect(held.commands).toBe(1);
+  });
+
   test.each([
     ['of another cluster', sealed({ cluster: 'other' }), {}, 'ticket.invalid'],
     ['of another principal', sealed({ subject: 'eve' }), {}, 'ticket.principal'],
     ['that has expired', sealed(), { nowMs: 1000 }, 'ticket.expired'],
+    ['that has expired on every clock', sealed(), { nowMs: 1500, clockSkewMs: 500 }, 'ticket.expired'],
     ['made under another policy', sealed(), { fingerprint: 'f2' }, 'policy.changed'],
     ['sealed for another purpose', SEALER.seal('prepared', encodeTicket(TICKET)), {}, 'ticket.invalid'],
     ['that is garbage', new Uint8Array(100), {}, 'ticket.invalid'],

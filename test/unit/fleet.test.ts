@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import type { Fleet, FleetMember } from '#src/catalog/index.js';
+import { type Config, readConfig } from '#src/config.js';
+import { announcement, locationOf, placeOn, skewOf } from '#src/fleet.js';
+import { PLAIN_FORM, type QueryTask } from '#src/model.js';
+import { TICKET_VERSION } from '#src/wire/index.js';
+
+const PLANNER = 'grpc://planner:8815';
+const PLAIN: QueryTask = {
+  kind: 'query',
+  catalog: { name: 'p_1', defaultSchema: 'demo', statements: [] },
+  statements: ['SELECT 1'],
+  datasets: ['d1'],
+  form: PLAIN_FORM,
+  schema: new Uint8Array(),
+};
+const SCANNING: QueryTask = { ...PLAIN, catalog: { ...PLAIN.catalog, scans: [] } };
+
+function member(id: string, ticketVersion: number): FleetMember {
+  const known = { cluster: 'west', zone: 'a', capacity: 4, version: '1', running: 0, heartbeatAtMs: 0, alive: true };
+  return { ...known, id, location: `grpc://${id}:8815`, ticketVersion };
+}
+
+const fleetOf = (...members: FleetMember[]): Fleet => ({ workers: () => members }) as Partial<Fleet> as Fleet;
+const placeOnto = (...members: FleetMember[]) => placeOn(fleetOf(...members), () => PLANNER);
+const config = (settings: Readonly<Record<string, string>>): Config => readConfig([], settings);
+
+test('a task goes to workers whose release understands it, and the rest to all', () => {
+  const place = placeOnto(member('old', 1), member('new', 2), member('later', 3));
+  expect([...place(SCANNING)].sort()).toEqual(['grpc://later:8815', 'grpc://new:8815', PLANNER]);
+  expect(place(PLAIN)).toHaveLength(3);
+  expect(placeOnto(member('old', 1))(SCANNING)).toEqual([]);
+  expect(placeOnto(member('old', 1))(PLAIN)).toEqual(['grpc://old:8815', PLANNER]);
+});
+
+test('what needs no rows stays with the planner', () => {
+  const place = placeOnto(member('new', 2));
+  expect(place({ kind: 'inline', ipc: new Uint8Array() })).toEqual([]);
+  expect(place({ kind: 'command', command: { kind: 'none' }, query: SCANNING })).toEqual([]);
+});
+
+test.each([
+  [{}, 'grpc://127.0.0.1:4711'],
+  [{ SLUICE_FLIGHT_LISTEN: '[::1]:0' }, 'grpc://[::1]:4711'],
+  [{ SLUICE_ADVERTISE: 'grpc+tls://w1.example:9000' }, 'grpc+tls://w1.example:9000'],
+  [{ SLUICE_ADVERTISE: 'grpc://w1.example:0' }, 'grpc://w1.example:4711'],
+])('with %j it is reached at %s', (settings, expected) => {
+  expect(locationOf(config(settings), 4711)).toBe(expected);
+});
+
+test('a worker says which tickets it understands', () => {
+  const self = announcement(config({ SLUICE_CLUSTER: 'adhoc-1', SLUICE_ZONE: 'b', SLUICE_MAX_STREAMS: '7' }), 'grpc://w1:1');
+  expect(self).toMatchObject({ cluster: 'adhoc-1', zone: 'b', capacity: 7, location: 'grpc://w1:1', ticketVersion: TICKET_VERSION });
+});
+
+test('clocks may differ between nodes, and one node has one clock', () => {
+  expect(skewOf(config({}))).toBe(0);
+  expect(skewOf(config({ SLUICE_METADATA: 'postgres://db.example/meta', SLUICE_CLOCK_SKEW: '5s' }))).toBe(5000);
+});
