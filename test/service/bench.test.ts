@@ -21,7 +21,8 @@ test.each([
   [
     'bench/fleet.mjs',
     {
-      'SELECT *': ['pyarrow + DuckDB', 'DuckDB in the client, no server', 'Sluice'],
+      'SELECT *': ['pyarrow + DuckDB', 'DuckDB in the client, no server', 'Sluice', 'Sluice, SLUICE_RESULT_CACHE=12GB'],
+      'one month': ['pyarrow + DuckDB', 'Sluice'],
       'One worker and three': ['1', '3'],
       'clients at once': ['Sluice, one process', 'Sluice, planner and three workers'],
       'Peak resident memory': ['planner', 'worker 3'],
