@@ -67,10 +67,10 @@ export class FleetNode implements AsyncDisposable {
   async start(extra: Readonly<Record<string, string>> = {}): Promise<void> {
     const { settings, stateDirectory } = this.#options;
     this.#process = await startServerProcess({
-      SLUICE_STATE_DIR: stateDirectory,
       SLUICE_HTTP_LISTEN: '127.0.0.1:0',
       ...(this.#link === null ? {} : { SLUICE_ADVERTISE: this.location }),
       ...settings,
+      SLUICE_STATE_DIR: stateDirectory,
       ...extra,
     });
     this.#link?.retarget(this.#process.port);

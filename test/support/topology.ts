@@ -25,8 +25,9 @@ export interface TopologyOptions {
   readonly clusterKey: string;
   readonly planners?: number;
   readonly workers?: number;
-  /** Of every node. */
+  /** Of every node, and of one node beside them. */
   readonly settings?: Readonly<Record<string, string>>;
+  readonly settingsOf?: (name: string) => Readonly<Record<string, string>>;
   /** Puts a shaping proxy before each worker and before the S3 server. */
   readonly shaped?: boolean;
   /** Of the load balancer; 0 takes a free one. */
@@ -46,7 +47,9 @@ export interface Topology extends AsyncDisposable {
   readonly workers: readonly FleetNode[];
   /** The policy set as it was pushed last. */
   readonly policies: string;
-  /** Runs the program with this fleet's metadata; its output. Rejects when it fails. */
+  /** Settings with which the program finds this fleet's metadata. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Runs the program with them; its output. Rejects when it fails. */
   sluice(args: readonly string[], input?: string): Promise<string>;
   /** Replaces one text in one file of the policy set and pushes it. */
   changePolicies(file: string, from: string, to: string): Promise<void>;
@@ -85,10 +88,10 @@ async function build(options: TopologyOptions, started: DisposalStack): Promise<
     SLUICE_METADATA: postgres.url,
     SLUICE_CLUSTER_KEY: options.clusterKey,
     SLUICE_EXTENSIONS: HTTPFS_DIRECTORY,
+    SLUICE_STATE_DIR: directory,
     ...options.settings,
   };
-  const run = (args: readonly string[], input = ''): Promise<string> =>
-    runProgram(args, input, { ...environment, SLUICE_STATE_DIR: directory });
+  const run = (args: readonly string[], input = ''): Promise<string> => runProgram(args, input, environment);
   progress('Policies …');
   const policies = join(directory, 'policies');
   const secretAccessKey = (await run(['secret', 'seal'], `${S3_ACCOUNT.secretAccessKey}\n`)).trim();
@@ -99,7 +102,7 @@ async function build(options: TopologyOptions, started: DisposalStack): Promise<
     (role: 'planner' | 'worker') =>
     async (_: unknown, index: number): Promise<FleetNode> => {
       const name = `${role}-${index + 1}`;
-      const settings = { ...environment, SLUICE_ROLE: role, SLUICE_POLICIES: policies };
+      const settings = { ...environment, SLUICE_ROLE: role, SLUICE_POLICIES: policies, ...options.settingsOf?.(name) };
       const own = { name, stateDirectory: join(directory, name), settings, shaped: shaped && role === 'worker' };
       return started.add(await FleetNode.start(own));
     };
@@ -118,6 +121,7 @@ async function build(options: TopologyOptions, started: DisposalStack): Promise<
     planners,
     workers,
     policies,
+    environment,
     sluice: run,
     changePolicies: async (file, from, to) => {
       replaceIn(join(policies, file), from, to);

@@ -45,8 +45,8 @@ final class Load {
         }
         close(connection);
         connection = null;
-        pause();
       }
+      pause();
     }
     close(connection);
   }

@@ -77,7 +77,7 @@ class Load:
                 with self.lock:
                     text = f"{type(error).__name__}: {error}"
                     self.failures[text] = self.failures.get(text, 0) + 1
-                time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)
         if connection is not None:
             connection.close()
 
