@@ -1,5 +1,5 @@
 /** What the footers of Parquet files say: columns, row groups, and the range of values where its order is beyond doubt. Reads no rows. */
-import { fail } from '../errors.ts';
+import { fail, STORAGE_FAULTS } from '../errors.ts';
 import { quoteText } from './quoting.ts';
 import type { ColumnInfo, FileStatistics, RowGroupStatistics } from './types.ts';
 
@@ -22,6 +22,8 @@ interface FileSchema {
 
 /** Wide tables have ranges for their first columns. */
 const RANGED_MAX = 32;
+/** Leaves looked at, of nested columns too. */
+const LEAVES_MAX = 200;
 /** Floats have NaN, INT96 has no order; other types say what they mean in the footer. */
 const RANGED =
   /^(?:U?(?:TINY|SMALL|BIG)?INT(?:EGER)?|BOOLEAN|DATE|TIME|TIMESTAMP(?:_NS|_MS|_S| WITH TIME ZONE)?|DECIMAL\(\d+,\d+\)|VARCHAR)$/;
@@ -42,34 +44,23 @@ export async function readStatistics(
   { query, columns }: StatisticsPorts,
 ): Promise<readonly FileStatistics[]> {
   if (paths.length === 0) return [];
-  const list = `[${[...new Set(paths)].map((path) => quoteText(literalPath(path))).join(', ')}]`;
-  const schemas = new Map<string, FileSchema>();
-  for (const [text, file] of await query(schemaQuery(list))) {
-    if (text == null || file == null) continue;
+  const files = new Map<string, { readonly schema: FileSchema; readonly groups: readonly LeafRow[]; readonly ordered: boolean }>();
+  for (const [file, text, ordered, groups] of await query(footerQuery(paths))) {
+    if (file == null || text == null) continue;
     const schema = known.get(text) ?? (await describe(text, file, columns));
     if (known.size >= SCHEMAS_MAX) known.clear();
     known.set(text, schema);
-    schemas.set(file, schema);
+    files.set(file, { schema, groups: JSON.parse(groups ?? '[]') as readonly LeafRow[], ordered: ordered === 'true' });
   }
-  const leaves = [...new Set([...schemas.values()].flatMap(({ ranged }) => [...ranged.keys()]))];
-  const groups = new Map(
-    (await query(groupQuery(list, leaves))).map(([file, text]) => [file, JSON.parse(text ?? '[]') as readonly LeafRow[]]),
-  );
-  const ordered = new Set((await query(orderQuery(list))).map(([file]) => file));
   return paths.map((path) => {
-    const schema = schemas.get(path) ?? fail('storage.unavailable', 'a file could not be read from its storage; try again');
-    return { path, columns: schema.columns, rowGroups: rowGroups(groups.get(path) ?? [], schema, ordered.has(path)) };
+    const { schema, groups, ordered } = files.get(path) ?? fail('storage.unavailable', STORAGE_FAULTS.other);
+    return { path, columns: schema.columns, rowGroups: rowGroups(groups, schema, ordered) };
   });
 }
 
 /** A name with such a character would be read as a pattern. */
 function literalPath(path: string): string {
   return path.replaceAll(/[*?[]/g, '[$&]');
-}
-
-function schemaQuery(list: string): string {
-  return `SELECT to_json(list([name, type, num_children::VARCHAR, duckdb_type] ORDER BY column_id))::VARCHAR, file_name
-    FROM parquet_schema(${list}) GROUP BY file_name`;
 }
 
 type LeafRow = readonly [
@@ -83,25 +74,30 @@ type LeafRow = readonly [
   exact: string | null,
 ];
 
-function groupQuery(list: string, leaves: readonly number[]): string {
-  const facts = [
-    'row_group_id',
-    'column_id',
-    'row_group_num_rows',
-    'coalesce(nullif(row_group_compressed_bytes, 0), row_group_bytes)',
-    'stats_min_value',
-    'stats_max_value',
-    'stats_null_count',
-    'min_is_exact AND max_is_exact',
-  ].map((fact) => `(${fact})::VARCHAR`);
-  return `SELECT file_name, to_json(list([${facts.join(', ')}] ORDER BY row_group_id, column_id))::VARCHAR
-    FROM parquet_metadata(${list}) WHERE column_id IN (${[0, ...leaves].join(', ')}) GROUP BY file_name`;
-}
-
-/** Files that say how their values are ordered; what the others call least and greatest means nothing. */
-function orderQuery(list: string): string {
-  return `SELECT file_name FROM parquet_file_metadata(${list})
-    WHERE len(column_orders) > 0 AND len(list_filter(column_orders, x -> x NOT LIKE '%TypeDefinedOrder%')) = 0`;
+/**
+ * By file: its name, its schema, whether it says how its values are ordered (what others call least and greatest means nothing), and its
+ * row groups by leaf. Each footer is read once.
+ */
+function footerQuery(paths: readonly string[]): string {
+  const list = [...new Set(paths)].map((path) => quoteText(literalPath(path))).join(', ');
+  const texts = (facts: readonly string[]): string => `[${facts.map((fact) => `(${fact})::VARCHAR`).join(', ')}]`;
+  const element = texts(['x.name', 'x.type', 'x.num_children', 'x.duckdb_type']);
+  const leaf = texts([
+    'x.row_group_id',
+    'x.column_id',
+    'x.row_group_num_rows',
+    'coalesce(nullif(x.row_group_compressed_bytes, 0), x.row_group_bytes)',
+    'x.stats_min_value',
+    'x.stats_max_value',
+    'x.stats_null_count',
+    'x.min_is_exact AND x.max_is_exact',
+  ]);
+  const orders = 'parquet_file_metadata[1].column_orders';
+  return `SELECT parquet_file_metadata[1].file_name,
+      to_json([${element} FOR x IN parquet_schema])::VARCHAR,
+      (len(${orders}) > 0 AND len([x FOR x IN ${orders} IF x NOT LIKE '%TypeDefinedOrder%']) = 0)::VARCHAR,
+      to_json([${leaf} FOR x IN parquet_metadata IF x.column_id < ${LEAVES_MAX}])::VARCHAR
+    FROM parquet_full_metadata([${list}])`;
 }
 
 /** The columns as DuckDB itself reads them, nested ones too. */
@@ -113,7 +109,8 @@ async function describe(text: string, file: string, columnsOf: StatisticsPorts['
   for (const [place, top] of tree.columns().entries()) {
     const type = columns[place]?.type ?? '';
     const plain = top.children === 0 && top.name === columns[place]?.name && top.duckdbType === type;
-    if (plain && top.physicalType !== 'INT96' && RANGED.test(type) && ranged.size < RANGED_MAX) ranged.set(top.leaf, place);
+    if (plain && top.physicalType !== 'INT96' && RANGED.test(type) && top.leaf < LEAVES_MAX && ranged.size < RANGED_MAX)
+      ranged.set(top.leaf, place);
   }
   return { columns, ranged };
 }
