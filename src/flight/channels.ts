@@ -70,7 +70,7 @@ function connect(location: string, credentialsFor: (scheme: string) => ChannelCr
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 2000,
     // A worker whose machine vanished would hold the streams it was sending for ever.
-    'grpc.keepalive_time_ms': 10_000,
-    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 20_000,
   });
 }

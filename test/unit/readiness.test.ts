@@ -33,14 +33,14 @@ function node(more: Partial<ReadinessOptions> = {}) {
   return { readiness, up, probed, told, state };
 }
 
-test('a node that reaches everything is ready', { timeout: 60_000 }, async () => {
+test('a node that reaches everything is ready', async () => {
   const { readiness, probed, told } = node();
   await expect.poll(() => probed.length, PATIENCE).toBeGreaterThan(6);
   expect(readiness.faults()).toEqual([]);
   expect(told).toEqual([]);
 });
 
-test('storage that does not answer makes it unready until it does, and no name or address is told', { timeout: 60_000 }, async () => {
+test('storage that does not answer makes it unready until it does, and no name or address is told', async () => {
   const { readiness, up, told } = node();
   up.delete('lake');
   await expect.poll(() => readiness.faults(), PATIENCE).toEqual(['the storage of 1 connection does not answer']);
@@ -52,7 +52,7 @@ test('storage that does not answer makes it unready until it does, and no name o
   expect(readiness.faults()).toEqual([]);
 });
 
-test('one failure alone is the network', { timeout: 60_000 }, async () => {
+test('one failure alone is the network', async () => {
   let failures = 1;
   const seen: number[] = [];
   const { readiness, told } = node({
@@ -67,7 +67,7 @@ test('one failure alone is the network', { timeout: 60_000 }, async () => {
   expect(told).toEqual([]);
 });
 
-test('storage that never answers counts as one that does not, and is not asked twice at once', { timeout: 60_000 }, async () => {
+test('storage that never answers counts as one that does not, and is not asked twice at once', async () => {
   let asked = 0;
   const { readiness } = node({
     reachable: () => {
@@ -82,7 +82,7 @@ test('storage that never answers counts as one that does not, and is not asked t
   expect(asked).toBeGreaterThan(1);
 });
 
-test('a connection that no dataset uses any more is forgotten', { timeout: 60_000 }, async () => {
+test('a connection that no dataset uses any more is forgotten', async () => {
   const { readiness, up, state } = node();
   up.delete('lake');
   await expect.poll(() => readiness.unreachable(), PATIENCE).toBe(1);
