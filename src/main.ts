@@ -16,11 +16,13 @@ import { EXTENSION_USAGE, runExtensionCommand } from './extension-cli.ts';
 import { JOIN_USAGE, joinCluster } from './join.ts';
 import { createLogger } from './log.ts';
 import { openMetadata } from './metadata.ts';
+import type { Connection } from './model.ts';
 import { POLICY_USAGE, runPolicyCommand } from './policy-cli.ts';
 import { runSecretCommand, SECRET_USAGE } from './secret-cli.ts';
 import { type SluiceServer, startServer } from './server.ts';
 import { bracketed } from './setting-values.ts';
 import { SETTINGS } from './settings.ts';
+import type { Storage } from './storage/index.ts';
 import { runTokenCommand, TOKEN_USAGE } from './token-cli.ts';
 import { VERSION } from './version.ts';
 
@@ -154,6 +156,8 @@ async function check(args: readonly string[]): Promise<number> {
     const { snapshot } = metadata.current();
     const found = [...new Set([...problems, ...snapshot.problems])];
     reportProblems(found);
+    // No fault of the set, which may be checked where its data are not.
+    for (const line of await unreachable(snapshot.connections, metadata.storage)) say(line);
     say(
       `${snapshot.datasets.length} datasets, ${snapshot.users.length} users, ${snapshot.grants.length} grants: ${found.length === 0 ? 'no problems' : `${found.length} problems`}`,
     );
@@ -161,6 +165,18 @@ async function check(args: readonly string[]): Promise<number> {
   } finally {
     await rm(state, { recursive: true, force: true });
   }
+}
+
+/** Datasets whose types are all declared are not looked at otherwise. */
+async function unreachable(connections: readonly Connection[], storage: Storage): Promise<readonly string[]> {
+  const textOf = ({ cause, message }: Error): string => (cause instanceof Error ? cause.message : message);
+  const faults = connections.map((connection) =>
+    storage.reachable(connection).then(
+      () => [],
+      (error: Error) => [`connection ${connection.name} is out of reach from here: ${textOf(error)}`],
+    ),
+  );
+  return (await Promise.all(faults)).flat();
 }
 
 async function hash(): Promise<number> {

@@ -113,7 +113,8 @@ export class S3Store implements Disposable {
     bytes: number | undefined,
     object: { readonly ETag?: string | undefined; readonly LastModified?: Date | undefined },
   ): StoredFile {
-    const version = object.ETag ?? `${object.LastModified?.getTime()}-${bytes}`;
+    // Without an ETag what is left: whole seconds, for the head of an object has no more.
+    const version = object.ETag || `${Math.floor((object.LastModified?.getTime() ?? 0) / 1000)}-${bytes}`;
     return { path: `s3://${this.#connection.bucket}/${key}`, bytes: bytes ?? 0, version };
   }
 
@@ -140,6 +141,9 @@ export class S3Store implements Disposable {
 }
 
 const DEFAULT_REGION = 'us-east-1';
+
+// biome-ignore lint/style/noProcessEnv: the version is pinned, so what the next ones need does not concern who runs this one
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
 
 function createClient(connection: S3Connection, cache: CredentialCache): S3Client {
   const { endpoint, pathStyle, credentials } = connection;

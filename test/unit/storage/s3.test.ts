@@ -185,6 +185,20 @@ describe('a store', () => {
   });
 });
 
+it('an object without ETag is the same in a list and by itself', async () => {
+  const server = createServer((request, response) => {
+    if (request.method === 'HEAD') response.setHeader('last-modified', 'Sun, 22 Nov 2026 10:00:01 GMT').setHeader('content-length', 5);
+    const object = '<Contents><Key>one/a.x</Key><LastModified>2026-11-22T10:00:01.789Z</LastModified><Size>5</Size></Contents>';
+    response.end(request.method === 'HEAD' ? '' : `<ListBucketResult><IsTruncated>false</IsTruncated>${object}</ListBucketResult>`);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  using store = connect('one/', { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const listed = await store.list('one/*.x', { max: 1 });
+  expect(listed).toHaveLength(1);
+  expect(await store.stat(['one/a.x'])).toEqual(listed);
+  server.close();
+});
+
 /** A server that answers with nothing but a status. */
 async function listen(answer: () => number): Promise<{ readonly server: Server; readonly url: string }> {
   const server = createServer((_, response) => response.writeHead(answer()).end());
