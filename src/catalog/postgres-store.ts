@@ -108,9 +108,14 @@ class RevisionStore implements PostgresStore {
     return expected + 1;
   }
 
-  async pull(): Promise<{ readonly epoch: number; readonly files: PolicyFiles } | null> {
-    const statement = 'SELECT epoch, files FROM sluice.policy_revision ORDER BY epoch DESC LIMIT 1';
-    const { rows } = await this.#session.query<{ epoch: string; files: Readonly<Record<string, unknown>> }>(statement);
+  pull(): Promise<{ readonly epoch: number; readonly files: PolicyFiles } | null> {
+    return this.#newest(0);
+  }
+
+  /** The newest revision, if it is later than `seen`: every node looks every few seconds, and a set may be large. */
+  async #newest(seen: number): Promise<{ readonly epoch: number; readonly files: PolicyFiles } | null> {
+    const statement = 'SELECT epoch, files FROM sluice.policy_revision WHERE epoch > $1 ORDER BY epoch DESC LIMIT 1';
+    const { rows } = await this.#session.query<{ epoch: string; files: Readonly<Record<string, unknown>> }>(statement, [seen]);
     const [row] = rows;
     return row === undefined ? null : { epoch: Number(row.epoch), files: readDocument(row.files) };
   }
@@ -127,8 +132,8 @@ class RevisionStore implements PostgresStore {
   }
 
   async #refresh(): Promise<void> {
-    const newest = this.#closed ? null : await this.pull();
-    if (newest === null || newest.epoch <= this.#seen) return;
+    const newest = this.#closed ? null : await this.#newest(this.#seen);
+    if (newest === null) return;
     const { snapshot, problems } = await this.#tryLoad(newest.files);
     this.#seen = newest.epoch;
     if (problems.length > 0) this.#options.onProblems(problems);
