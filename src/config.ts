@@ -53,7 +53,7 @@ export interface Config {
   readonly batchBytes: number;
   readonly streamWindow: number;
   readonly streamingBufferBytes: number;
-  /** null = as much as the engine's limit. */
+  /** null = derived from the resident limit and the engine's. */
   readonly streamMemoryBytes: number | null;
   readonly resultCacheBytes: number;
   readonly resultCacheDiskBytes: number;

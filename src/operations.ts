@@ -59,11 +59,7 @@ export function createOperations(config: Config, logger: Logger): Operations {
     running: config.streamsMax,
     runningPerPrincipal: config.streamsPerPrincipal,
     streamsPerQuery: STREAMS_PER_QUERY,
-    memory: {
-      max: config.streamMemoryBytes ?? config.memoryLimitBytes,
-      firstStream: config.streamWindow * config.batchBytes,
-      nextStream: config.batchBytes,
-    },
+    memory: streamMemory(config, rssLimitBytes),
     onAdmitted: (ms) => metrics.waited('query', ms / 1000),
   });
   const planning = createAdmission({
@@ -92,6 +88,18 @@ export function createOperations(config: Config, logger: Logger): Operations {
       metrics[Symbol.dispose]();
     },
   };
+}
+
+/** Least number of open results that the memory beside the engine's is thought to hold. */
+const RESULTS_MIN = 32;
+/** Most open results stand still or hold less than their window; the memory guard is the last word. */
+const OVERCOMMIT = 2;
+
+function streamMemory(config: Config, rssLimitBytes: number): NonNullable<Parameters<typeof createAdmission>[0]['memory']> {
+  const { streamMemoryBytes, memoryLimitBytes, streamWindow, batchBytes } = config;
+  const firstStream = streamWindow * batchBytes;
+  const auto = Math.max(RESULTS_MIN * firstStream, OVERCOMMIT * (rssLimitBytes - memoryLimitBytes));
+  return { max: streamMemoryBytes ?? auto, firstStream, nextStream: batchBytes };
 }
 
 /** The HTTP port, with the numbers of metadata and engines; null when it is off. Rejects when the address can not be bound. */

@@ -185,7 +185,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     key: 'streamMemoryBytes',
     default: 'auto',
     parse: (text) => (text === 'auto' ? null : bytes(MIB, 2 ** 50)(text)),
-    doc: 'Memory for the record batches of all open results, of which one principal may have half; queries beyond it wait. `auto`: as much as the memory limit.',
+    doc: 'Memory for the record batches of all open results, of which one principal may have half; queries beyond it wait. `auto`: twice what the resident limit leaves beside the memory limit.',
   },
   SLUICE_RESULT_CACHE: {
     key: 'resultCacheBytes',
