@@ -61,12 +61,13 @@ export function createProxy(options: ProxyOptions): TicketProxy {
       }
     },
     cancel: async (rpc, sealed) => {
-      const queries = sealed.filter((ticket) => open(rpc, ticket).task.kind === 'query');
-      const others = sealed.filter((ticket) => !queries.includes(ticket));
-      for (const ticket of queries) await worker.cancel(ticket, rpc.principal);
-      const here = await Promise.all(others.map((ticket) => worker.cancel(ticket, rpc.principal)));
-      const there = queries.length === 0 ? 'notCancellable' : await cancelAtAll(options, queries, rpc.bearer);
-      return there === 'notCancellable' && here.includes(true) ? 'cancelled' : there;
+      const tickets = sealed.map((bytes) => ({ bytes, ...open(rpc, bytes) }));
+      const here = await Promise.all(tickets.map(({ bytes }) => worker.cancel(bytes, rpc.principal)));
+      // One ticket stands for all of its query.
+      const queries = new Map(tickets.filter(({ task }) => task.kind === 'query').map(({ queryId, bytes }) => [queryId, bytes]));
+      const there = queries.size === 0 ? 'notCancellable' : await cancelAtAll(options, [...queries.values()], rpc.bearer);
+      const endedHere = tickets.some(({ task }, i) => task.kind !== 'query' && here[i] === true);
+      return there === 'notCancellable' && endedHere ? 'cancelled' : there;
     },
     streams: () => streams,
   };

@@ -144,6 +144,13 @@ test.each<[CancelStatus, CancelStatus | null, CancelStatus | null]>([
   expect(await proxy.cancel(rpc, [seal(query)])).toBe(expected);
 });
 
+test('one ticket stands for all endpoints of a query', async () => {
+  const { proxy, seen, answers } = setUp();
+  answers.set('grpc://w1', 'cancelled').set('grpc://w2', 'cancelled');
+  expect(await proxy.cancel(rpc, [seal(query), seal(query), seal(query)])).toBe('cancelled');
+  expect(seen.every((line) => line.startsWith('cancel 1 at'))).toBe(true);
+});
+
 test('what runs here alone is cancelled here alone, and a foreign ticket is refused before anybody is asked', async () => {
   const { proxy, seen } = setUp();
   expect(await proxy.cancel(rpc, [seal({ kind: 'command', command: { kind: 'showTokens' }, query: null })])).toBe('cancelled');
