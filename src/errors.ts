@@ -148,7 +148,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
   'request.cancelled': { status: 'CANCELLED', log: 'debug', doc: 'The client cancelled the request.' },
   'request.deadline': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The deadline that the client set has passed.' },
   'limit.busy': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'Too many queries run at once. Try again.' },
-  'limit.memory': { status: 'RESOURCE_EXHAUSTED', log: 'warn', doc: 'The query needs more memory, or room to spill to, than it may use. Others go on.' },
+  'limit.memory': {
+    status: 'RESOURCE_EXHAUSTED',
+    log: 'warn',
+    doc: 'The query needs more memory, or room to spill to, than it may use. Others go on.',
+  },
   'limit.scratch': {
     status: 'RESOURCE_EXHAUSTED',
     log: 'info',
@@ -161,7 +165,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorSpec>> = {
     doc: 'The metadata service has not answered for longer than the grace time; nothing is planned until it does.',
   },
   'metadata.version': { status: 'FAILED_PRECONDITION', log: 'error', doc: 'The metadata was written by a newer Sluice. Upgrade this one.' },
-  'metadata.conflict': { status: 'ABORTED', log: 'info', doc: 'Somebody else changed the policy set first. Pull, merge and push again.' },
+  'metadata.conflict': {
+    status: 'ABORTED',
+    log: 'info',
+    doc: "Somebody else changed the policy set or a dataset's index first. Look at what is there now and try again.",
+  },
   'limit.time': { status: 'DEADLINE_EXCEEDED', log: 'info', doc: 'The query ran longer than a query may.' },
   'limit.idle': {
     status: 'DEADLINE_EXCEEDED',

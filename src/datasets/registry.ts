@@ -1,7 +1,7 @@
 /** Registers datasets of files and keeps their indexes: the catalog is written first, so that no index is of types that it does not have. */
 import { type DatasetEntry, editDataset, type PolicyEditor } from '../catalog/index.ts';
 import { fail } from '../errors.ts';
-import type { Dataset, FileFormat, FileIndex, Snapshot, TableName } from '../model.ts';
+import type { Connection, Dataset, FileFormat, FileIndex, Snapshot, TableName } from '../model.ts';
 import { buildIndex } from './build-index.ts';
 import type { BuiltIndex, FileDataset, IndexPorts, IndexRequest } from './types.ts';
 
@@ -79,13 +79,19 @@ async function register(request: RegisterRequest, options: RunOptions, ports: Re
   const { source, id } = requireFiles(dataset);
   const before = await previousOf(dataset, ports.indexes);
   const known = existing.dataset === null ? [] : knownColumns(existing.typed, id, ports.current());
-  const { connections } = probe;
+  const connections = connectionsFor(probe.connections, ports.current());
   const built = await buildIndex({ ...options, id, source, connections, columns: null, known, previous: before.index }, ports);
   const files = edit(built.columns);
   const snapshot = await ports.editor.write({ ...edition, files }, { author: options.author, comment: `register ${key}` });
   await ports.settled();
   await ports.indexes.put(built.index, before.version);
   return report(dataset, built, [...built.notes, ...notesOn(id, existing.dataset === null, snapshot)]);
+}
+
+/** Those in force where they hold all that is needed: their engine runs already. */
+function connectionsFor(needed: readonly Connection[], { connections }: Snapshot): readonly Connection[] {
+  const inForce = new Set(connections.map((connection) => JSON.stringify(connection)));
+  return needed.every((connection) => inForce.has(JSON.stringify(connection))) ? connections : needed;
 }
 
 function refuse(problems: readonly string[]): never {

@@ -237,6 +237,19 @@ describe.each(PLACES)('on $connection', ({ connection, write, remove }) => {
     expect(await steward.rows('SELECT * FROM demo.csvs WHERE id = 9')).toEqual([{ id: 9, name: 'z', amount: 1 }]);
   });
 
+  test('text files have partitions too', async () => {
+    for (const [kind, format] of [
+      ['csv', 'csv'],
+      ['json', 'json'],
+    ] as const) {
+      await write(`hive-${kind}/y=2023/a.${kind}`, "SELECT 1 AS id, 'x' AS name");
+      await write(`hive-${kind}/y=2024/b.${kind}`, "SELECT 'y' AS name, 2 AS id");
+      await steward.rows(register(`hive_${kind}`, `hive-${kind}/`, `FORMAT ${format} HIVE`));
+      expect(await steward.rows(`SELECT y, id, name FROM demo.hive_${kind} WHERE y = 2024`)).toEqual([{ y: 2024, id: 2, name: 'y' }]);
+      expect(await steward.rows(`SELECT sum(y) AS s, count(*) AS n FROM demo.hive_${kind}`)).toEqual([{ s: '4047', n: 2 }]);
+    }
+  });
+
   test('partitions keep what their directories say', async () => {
     const values = ['a%20b', '__HIVE_DEFAULT_PARTITION__', '01', "it's"];
     for (const [i, value] of (connection === 'cloud' ? values.slice(1) : values).entries())
