@@ -90,9 +90,7 @@ test('a connection that no dataset uses any more is forgotten', async () => {
   await expect.poll(() => readiness.unreachable(), PATIENCE).toBe(0);
 });
 
-test('without metadata it is unready, in the words of who knows, also when the list of connections can not be had', {
-  timeout: 60_000,
-}, async () => {
+test('without metadata it is unready, in the words of who knows, also when the list of connections can not be had', async () => {
   const { readiness, told, state } = node({
     connections: () => {
       throw new Error('out of force');

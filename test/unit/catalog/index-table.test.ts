@@ -10,7 +10,7 @@ import { largeIndex, smallIndex } from './index-fixture.ts';
 let postgres: Postgres;
 beforeAll(async () => {
   postgres = await startPostgres();
-}, 60_000);
+});
 afterAll(() => postgres[Symbol.asyncDispose]());
 
 async function execute(statement: string): Promise<void> {
@@ -53,7 +53,7 @@ runFileIndexStoreContract('PostgreSQL', async () => {
   };
 });
 
-test('a removed index is gone everywhere, and a large one fits', { timeout: 120_000 }, async () => {
+test('a removed index is gone everywhere, and a large one fits', async () => {
   await using node = await openNode();
   await using other = await openNode();
   await node.store.put(largeIndex(20_000, 10), null);
@@ -62,7 +62,7 @@ test('a removed index is gone everywhere, and a large one fits', { timeout: 120_
   await expect.poll(() => other.store.get('large'), { timeout: 60_000 }).toBeNull();
 });
 
-test('without the database what is in memory counts for its time', { timeout: 120_000 }, async () => {
+test('without the database what is in memory counts for its time', async () => {
   await using patient = await openNode();
   await using strict = await openNode(0);
   const put = await patient.store.put(smallIndex('d'), null);
