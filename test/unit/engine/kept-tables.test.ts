@@ -29,6 +29,7 @@ beforeEach(async () => {
     streamWindow: 2,
     streamingBufferBytes: 1024 ** 2,
     variables: {},
+    extensions: null,
   });
 });
 let isOpen = true;
