@@ -33,6 +33,9 @@ function startSluice() {
     SLUICE_POLICIES: policies,
     SLUICE_STATE_DIR: join(SCRATCH, 'state'),
     SLUICE_CLUSTER_KEY: CLUSTER_KEY,
+    // Each result is computed, as the others do.
+    SLUICE_RESULT_CACHE: '0',
+    SLUICE_HOT_TABLES: '0',
   };
   return startProcess('Sluice', process.execPath, [file('../dist/main.js')], { env, ready: /grpc:\/\/127\.0\.0\.1:(\d+)/ });
 }

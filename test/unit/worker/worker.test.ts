@@ -2,17 +2,39 @@ import { tableFromArrays, tableFromIPC, tableToIPC } from 'apache-arrow';
 import { describe, expect, test } from 'vitest';
 import type { Principal, Task } from '#src/model.js';
 import { encodeTicket, inlineFingerprint } from '#src/wire/index.js';
-import { type CommandResult, createAdmission, createQueryLimits, createWorker } from '#src/worker/index.js';
+import {
+  type CommandResult,
+  createAdmission,
+  createQueryLimits,
+  createResultCache,
+  createResultStore,
+  createWorker,
+  type PolicyInForce,
+} from '#src/worker/index.js';
 import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
 
 const header = schemaHeader(['a']);
 const drop: Task = { kind: 'command', command: { kind: 'dropTable', table: { schema: 's', name: 't' }, ifExists: true }, query: null };
 const dropTicket = sealed({ task: drop, datasets: [], fingerprint: 'f1' });
 
+/** Whose files have versions. */
+function withDataset(policy: PolicyInForce): PolicyInForce {
+  const datasets = [{ id: 'd1', source: { kind: 'parquet' } }] as unknown as PolicyInForce['snapshot']['datasets'];
+  return { ...policy, snapshot: { ...policy.snapshot, datasets } };
+}
+
 /** A worker over an engine that answers nothing, with counters of what it holds. */
-function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, running = 2, fails = false, clockSkewMs = 0 } = {}) {
+function fakeWorker({
+  contentHash = 'c1',
+  fingerprint = 'f1',
+  nowMs = 0,
+  running = 2,
+  fails = false,
+  clockSkewMs = 0,
+  keeps = false,
+} = {}) {
   const held = { leases: 0, sources: 0, ran: [] as string[], commands: 0 };
-  const state = { fingerprint };
+  const state = { fingerprint, stale: false, verified: 0 };
   const signals: AbortSignal[] = [];
   const engine = asEngine({
     run: async (_catalog, sql, signal) => {
@@ -25,14 +47,20 @@ function fakeWorker({ contentHash = 'c1', fingerprint = 'f1', nowMs = 0, running
   });
   const limits = { running, runningPerPrincipal: running, waiting: 1, waitingPerPrincipal: 1, waitMs: 10_000, streamsPerQuery: 8 };
   const worker = createWorker({
-    scans: { verify: async () => {} },
+    scans: {
+      verify: async () => {
+        state.verified++;
+        if (state.stale) throw new Error('the files changed');
+      },
+    },
+    ...(keeps ? { results: createResultCache(createResultStore({ memoryMax: 1e6, disk: null }), '') } : {}),
     cluster: 'local',
     sealer: SEALER,
     lease: async () => {
       held.leases++;
       return { engine, release: () => void held.leases-- };
     },
-    inForce: async () => policyInForce(state.fingerprint, contentHash),
+    inForce: async () => withDataset(policyInForce(state.fingerprint, contentHash)),
     admission: createAdmission({ noun: 'queries', ...limits }),
     limits: createQueryLimits({ queryMs: 10_000, idleMs: 10_000, resultBytesMax: 1e9 }),
     runCommand: async (): Promise<CommandResult> => ({ count: ++held.commands }),
@@ -108,6 +136,41 @@ describe('a ticket', () => {
     await source[Symbol.asyncDispose]();
     await expect(waiting).rejects.toMatchObject({ code: 'policy.changed' });
     expect(held.ran).toHaveLength(1);
+  });
+});
+
+describe('a result that is kept', () => {
+  const scan = { dataset: 'd1', relation: '"p_1"."__source"."d1"', format: 'parquet', hivePartitioning: false, columns: [] } as const;
+  const parts = [{ files: [{ path: '/f.parquet', bytes: 1, version: 'v1' }], missing: [] }];
+  const task = { ...QUERY, repeatable: true, catalog: { ...QUERY.catalog, scans: [{ ...scan, parts }] } };
+  const read = async ({ redeem }: ReturnType<typeof fakeWorker>, change: Parameters<typeof sealed>[0] = {}): Promise<void> => {
+    const { source } = await redeem(sealed({ task, ...change }), change.subject === 'eve' ? EVE : ADA);
+    await rowCounts(source);
+    await source[Symbol.asyncDispose]();
+  };
+
+  test('is not computed again, for whoever holds a good ticket', async () => {
+    const fake = fakeWorker({ keeps: true });
+    await read(fake);
+    await read(fake, { queryId: 'q2' });
+    await read(fake, { queryId: 'q3', subject: 'eve' });
+    expect([fake.held.ran.length, fake.held.leases, fake.held.sources]).toEqual([1, 0, 0]);
+  });
+
+  test('is behind every check of the ticket, the policy and the files', async () => {
+    const fake = fakeWorker({ keeps: true });
+    await read(fake);
+    const before = fake.state.verified;
+    await read(fake);
+    expect(fake.state.verified).toBe(before + 1);
+    await expect(fake.redeem(sealed({ task }), EVE)).rejects.toMatchObject({ code: 'ticket.principal' });
+    await expect(fake.redeem(sealed({ task, cluster: 'other' }))).rejects.toMatchObject({ code: 'ticket.invalid' });
+    fake.state.stale = true;
+    await expect(fake.redeem(sealed({ task }))).rejects.toThrow('the files changed');
+    fake.state.stale = false;
+    fake.state.fingerprint = 'f2';
+    await expect(fake.redeem(sealed({ task }))).rejects.toMatchObject({ code: 'policy.changed' });
+    expect([fake.held.ran.length, fake.held.leases]).toEqual([1, 0]);
   });
 });
 
