@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 beforeAll(async () => {
   // The services of the tests, for a program that is not compiled.
   await run('npx', ['tsc', '-p', 'test/fleet/tsconfig.json'], { cwd: ROOT });
-}, 300_000);
+}, 1_200_000);
 
 /** Every contender has a line in its table. */
 test.each([
@@ -29,8 +29,8 @@ test.each([
       'Plans by number of files': ['10'],
     },
   ],
-])('%s', async (script, tables) => {
-  const { stdout } = await run(process.execPath, [script, '--tiny'], { cwd: ROOT, timeout: 280_000 });
+])('%s', { timeout: 1_200_000 }, async (script, tables) => {
+  const { stdout } = await run(process.execPath, [script, '--tiny'], { cwd: ROOT });
   const sections = stdout.split('\n\n**').slice(1);
   for (const [title, labels] of Object.entries(tables)) {
     const section = sections.find((text) => text.split('**\n', 1)[0]?.includes(title));

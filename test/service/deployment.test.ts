@@ -17,7 +17,7 @@ import {
   runtimeInstructions,
 } from '../support/container-files.ts';
 import { connectFlight } from '../support/flight-client.ts';
-import { freePort, type Postgres, startPostgres } from '../support/postgres.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
 import { STATE_DIRECTORY } from '../support/server.ts';
 
@@ -73,8 +73,9 @@ function startImage(own: Environment): Promise<Running> {
   return new Promise((resolve, reject) => {
     const look = (line: string): void => {
       output.push(line);
-      const port = /^Flight SQL {2}grpc:\/\/\S+:(\d+)$/.exec(line)?.[1];
-      if (port !== undefined) resolve({ port: Number(port), output, child, [Symbol.asyncDispose]: () => end(child) });
+      const port = Number(/^Flight SQL {2}grpc:\/\/\S+:(\d+)$/m.exec(output.join('\n'))?.[1]);
+      // The banner's last line.
+      if (line.startsWith('Policies ')) resolve({ port, output, child, [Symbol.asyncDispose]: () => end(child) });
     };
     for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', look);
     child.once('error', reject);
@@ -100,16 +101,22 @@ test('the image’s program starts on its own files, is healthy, tells its numbe
   const before = filesOf(tree);
   const state = join(directory, 'state');
   mkdirSync(state);
-  const listen = { SLUICE_FLIGHT_LISTEN: '127.0.0.1:0', SLUICE_HTTP_LISTEN: `127.0.0.1:${await freePort()}`, SLUICE_STATE_DIR: state };
-  const policies = { SLUICE_POLICIES: join(tree, 'policies', 'quickstart') };
-  await using sluice = await startImage({ ...listen, ...policies, SLUICE_STATE_DIR: STATE_DIRECTORY, SLUICE_SCRATCH_DIR: state });
+  await using sluice = await startImage({
+    SLUICE_FLIGHT_LISTEN: '127.0.0.1:0',
+    SLUICE_HTTP_LISTEN: '127.0.0.1:0',
+    SLUICE_POLICIES: join(tree, 'policies', 'quickstart'),
+    SLUICE_STATE_DIR: STATE_DIRECTORY,
+    SLUICE_SCRATCH_DIR: state,
+  });
+  const http = /http:\/\/(\S+)\/metrics/.exec(sluice.output.join('\n'))?.[1] ?? '';
   const [command = '', ...args] = JSON.parse(instruction('HEALTHCHECK').replace(/^.*? CMD /, ''));
-  await run(command, args, { env: { PATH: process.env['PATH'], ...environmentOf(listen) } });
-  await expect(
-    run(command, args, { env: { PATH: process.env['PATH'], SLUICE_HTTP_LISTEN: `127.0.0.1:${await freePort()}` } }),
-  ).rejects.toThrow();
+  const check = (listen: string): Promise<unknown> =>
+    run(command, args, { env: { PATH: process.env['PATH'], ...environmentOf({ SLUICE_HTTP_LISTEN: listen }) } });
+  await check(http);
+  // A port that nobody may ask.
+  await expect(check('127.0.0.1:1')).rejects.toThrow();
 
-  const metrics = await (await fetch(`http://${listen.SLUICE_HTTP_LISTEN}/metrics`)).text();
+  const metrics = await (await fetch(`http://${http}/metrics`)).text();
   const named = [...readFileSync(join(ROOT, 'docs', 'fleet.md'), 'utf8').matchAll(/`((?:sluice|process)_[a-z_]+)`/g)].map(
     ([, name]) => name,
   );
