@@ -49,6 +49,8 @@ const TOTALS = {
   policy_misses_total: 'Requests whose principal’s rights had to be compiled.',
   catalog_hits_total: 'Queries whose governed catalog the engine had.',
   catalog_misses_total: 'Queries whose governed catalog the engine had to load.',
+  storage_credentials_total: 'Times that credentials for a storage connection were got or renewed.',
+  storage_credential_failures_total: 'Times that there were none to get; those at hand serve to their end.',
   result_cache_hits_total: 'Repeated queries that were answered from finished results.',
   result_cache_misses_total: 'Repeatable queries that had to be computed.',
   result_cache_evictions_total: 'Finished results that made room for others.',

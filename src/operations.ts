@@ -22,7 +22,7 @@ export interface Operations extends AsyncDisposable {
 
 /** What the HTTP port tells of. */
 export interface Observed {
-  readonly metadata: Pick<Metadata, 'current' | 'pool' | 'fleet' | 'outageMs'>;
+  readonly metadata: Pick<Metadata, 'current' | 'pool' | 'storage' | 'fleet' | 'outageMs'>;
   readonly readiness: Readiness;
   /** Streams that pass through a planner; null where none do. */
   readonly streams: (() => number) | null;
@@ -112,6 +112,8 @@ export async function openHttp(config: Config, { metrics }: Operations, observed
     policy_hits_total: () => policy().uses().hits,
     policy_misses_total: () => policy().uses().misses,
     draining: () => Number(readiness.draining()),
+    storage_credentials_total: () => metadata.storage.stats().renewals,
+    storage_credential_failures_total: () => metadata.storage.stats().failures,
   });
   observeEngines(metrics, () => metadata.pool.stats());
   observeFleet(config, metrics, observed);

@@ -18,7 +18,15 @@ interface Opened {
   readonly cache: CredentialCache;
 }
 
-export function createStorage(options: StorageOptions): Storage {
+export function createStorage(given: StorageOptions): Storage {
+  const counts = { renewals: 0, failures: 0 };
+  const options: StorageOptions = {
+    ...given,
+    onCredentials: (event) => {
+      counts[event.outcome === 'renewed' ? 'renewals' : 'failures']++;
+      given.onCredentials?.(event);
+    },
+  };
   const stores = new Map<string, Opened>();
   const opened = (connection: S3Connection): Opened => {
     const key = JSON.stringify(connection);
@@ -61,6 +69,7 @@ export function createStorage(options: StorageOptions): Storage {
       }
     },
     reachable: (connection) => (connection.kind === 's3' ? storeOf(connection).reachable() : placeIsThere(connection)),
+    stats: () => ({ ...counts }),
     [Symbol.dispose]: () => {
       for (const { store } of stores.values()) store[Symbol.dispose]();
       stores.clear();

@@ -24,6 +24,8 @@ export interface Storage extends Disposable {
   credentials(connection: S3Connection): Promise<S3Credentials>;
   /** Rejects with storage.unavailable when the connection's place can not be listed. */
   reachable(connection: Connection): Promise<void>;
+  /** How often credentials were got, and how often there were none to get. */
+  stats(): { readonly renewals: number; readonly failures: number };
 }
 
 export interface StorageOptions {

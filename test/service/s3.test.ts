@@ -8,6 +8,7 @@ import { readConfig } from '#src/config.js';
 import { runTrustedScript } from '#src/engine/index.js';
 import { HTTPFS_DIRECTORY } from '#testbed';
 import { connectFlight, type Failure, failureOf, type RawClient } from '../support/flight-client.ts';
+import { parseMetrics } from '../support/metrics.ts';
 import { writePolicySet } from '../support/policy-set.mjs';
 import { CLUSTER_KEY } from '../support/quickstart.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
@@ -80,6 +81,7 @@ beforeAll(async () => {
     SLUICE_POLICIES: join(work, 'policies'),
     SLUICE_CLUSTER_KEY: CLUSTER_KEY,
     SLUICE_EXTENSIONS: HTTPFS_DIRECTORY,
+    SLUICE_HTTP_LISTEN: '127.0.0.1:0',
     // What lies in memory would be answered without the store.
     SLUICE_RESULT_CACHE: '0',
     SLUICE_RESULT_CACHE_DISK: '0',
@@ -148,6 +150,9 @@ it('credentials that are rotated outside reach the engine without a restart', as
   await rotate('second');
   expect(await eventually(({ status }) => status === 'OK', sql)).toMatchObject({ status: 'OK' });
   expect(await everything.rows(sql)).toEqual([{ n: 1000 }]);
+  const metrics = parseMetrics(await (await fetch(`http://127.0.0.1:${sluice.server.httpPort}/metrics`)).text());
+  expect(metrics.value('sluice_storage_credential_failures_total')).toBeGreaterThan(0);
+  expect(metrics.value('sluice_storage_credentials_total')).toBeGreaterThan(2);
 });
 
 it('a store that is stopped does not answer, and local data do; when it is back, so are its data', async () => {

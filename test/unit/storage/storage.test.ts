@@ -107,9 +107,11 @@ describe('of several connections', () => {
 
   it('credentials are told with their region, and once for all who ask', async () => {
     const connection = { ...connect('told', 'a/'), region: 'eu-central-1' };
+    const { renewals } = storage.stats();
     const [one, two] = await Promise.all([storage.credentials(connection), storage.credentials(connection)]);
     expect(one).toEqual({ ...s3.root, region: 'eu-central-1', expiresAtMs: null });
     expect(two).toBe(one);
+    expect(storage.stats()).toEqual({ renewals: renewals + 1, failures: 0 });
     expect(events.filter((event) => event.connection === 'told')).toEqual([{ connection: 'told', outcome: 'renewed', cause: undefined }]);
   });
 
