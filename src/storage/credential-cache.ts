@@ -14,16 +14,21 @@ export interface CacheOptions {
   readonly onOutcome: (outcome: 'renewed' | 'failed', cause?: unknown) => void;
   /** From 0 to 1. */
   readonly random?: () => number;
+  /** After which a source that says nothing counts as out of reach. */
+  readonly timeoutMs?: number;
 }
 
 /** A file or environment may hold others by then. */
 const REREAD_MS = 60_000;
 /** How long before their end credentials are renewed, at most. */
 const LEAD_MS = 5 * 60_000;
+/** The SDK's own token services wait without end. */
+const TIMEOUT_MS = 30_000;
 /** After a failure, or a doubt, before the source is asked again. */
 const PAUSE_MS = 5_000;
 
-export function createCredentialCache({ resolve, now, onOutcome, random = Math.random }: CacheOptions): CredentialCache {
+export function createCredentialCache(options: CacheOptions): CredentialCache {
+  const { resolve, now, onOutcome, random = Math.random, timeoutMs = TIMEOUT_MS } = options;
   let held: S3Credentials | null = null;
   let renewAtMs = 0;
   let askedAtMs = Number.NEGATIVE_INFINITY;
@@ -35,7 +40,7 @@ export function createCredentialCache({ resolve, now, onOutcome, random = Math.r
     pending ??= (async () => {
       askedAtMs = now();
       try {
-        held = await resolve();
+        held = await within(timeoutMs, resolve());
         renewAtMs = renewalOf(held, now(), random());
         doubted = false;
         failure = null;
@@ -69,6 +74,15 @@ export function createCredentialCache({ resolve, now, onOutcome, random = Math.r
       doubted = true;
     },
   };
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    const late = Object.assign(new Error(`no credentials within ${ms} ms`), { name: 'TimeoutError' });
+    timer = setTimeout(() => reject(late), ms).unref();
+  });
+  return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
 }
 
 /** With up to a tenth of it sooner, so that a fleet does not ask all at once. */

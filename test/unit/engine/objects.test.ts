@@ -151,6 +151,16 @@ describe('credentials', () => {
     expect(String(error.cause)).toContain(s3.url);
   });
 
+  it('are not needed where everybody may read', async () => {
+    await s3.createBucket('open-data');
+    await s3.put('open-data', 'a/one.parquet', { file });
+    await s3.openToAll('open-data');
+    const open: S3Connection = { ...lake, name: 'open', bucket: 'open-data', prefix: 'a/', credentials: { kind: 'anonymous' } };
+    await using other = await startEngine({ connections: [open], extensions: HTTPFS_DIRECTORY });
+    await other.authorize(open, { ...valid, accessKeyId: '', secretAccessKey: '' });
+    expect(await rowsOf("SELECT a, b FROM read_parquet(['s3://open-data/a/one.parquet'])", other)).toEqual(ROWS);
+  });
+
   it('of several places do not mix: the longest prefix has its own', async () => {
     const inner: S3Connection = { ...lake, name: 'inner', prefix: 'in/a b/' };
     const outer: S3Connection = { ...lake, name: 'outer', bucket: 'lake2', prefix: '' };

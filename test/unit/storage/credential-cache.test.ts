@@ -105,6 +105,22 @@ describe('credentials', () => {
     expect(await keyOf(cache)).toBe('key 3');
   });
 
+  it('from a source that says nothing are out of reach, and asked for again later', async () => {
+    let nowMs = 0;
+    let silent = true;
+    const found: S3Credentials = { accessKeyId: 'key', secretAccessKey: 's', expiresAtMs: null, region: 'r' };
+    const cache = createCredentialCache({
+      resolve: () => (silent ? new Promise(() => {}) : Promise.resolve(found)),
+      now: () => nowMs,
+      onOutcome: () => {},
+      timeoutMs: 1,
+    });
+    await expect(cache.get()).rejects.toMatchObject({ name: 'TimeoutError' });
+    silent = false;
+    nowMs += 60_000;
+    expect(await cache.get()).toBe(found);
+  });
+
   it('that are doubted still serve when there are no others', async () => {
     const { source, cache } = start(null);
     await cache.get();
