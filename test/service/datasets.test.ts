@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openKeys } from '#src/cluster-keys.js';
+import { readConfig } from '#src/config.js';
 import { runTrustedScript } from '#src/engine/index.js';
 import { HTTPFS_DIRECTORY } from '#testbed';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
@@ -21,6 +23,8 @@ const lake = join(work, 'lake');
 const catalogFile = join(policies, 'catalog.yaml');
 const BUCKET = 'datasets-bucket';
 let s3: S3Server;
+/** Sealed. */
+let secret = '';
 let sluice: TestServer;
 let steward: RawClient;
 let analyst: RawClient;
@@ -29,6 +33,7 @@ let auditor: RawClient;
 beforeAll(async () => {
   s3 = await startS3();
   await s3.createBucket(BUCKET);
+  secret = (await openKeys(readConfig([], { SLUICE_CLUSTER_KEY: CLUSTER_KEY }))).sealSecret(s3.root.secretAccessKey);
   writePolicySet(policies, {
     catalog: {},
     users: {
@@ -76,7 +81,7 @@ connections:
     url: s3://${BUCKET}/lake/
     endpoint: ${s3.url}
     pathStyle: true
-    credentials: anonymous
+    credentials: { accessKeyId: ${s3.root.accessKeyId}, secretAccessKey: "${secret}" }
 tags:
   personal: about people
 datasets:
@@ -132,9 +137,6 @@ const people = (from: number, to: number, more = ''): string =>
 const message = async (statement: string, client = steward): Promise<string> => (await failureOf(client.rows(statement))).message;
 
 describe.each(PLACES)('on $connection', ({ connection, write, remove }) => {
-  beforeAll(async () => {
-    if (connection === 'cloud') await s3.openToAll(BUCKET);
-  });
   beforeEach(emptyCatalog);
 
   const register = (name: string, path: string, more = ''): string =>
