@@ -9,7 +9,7 @@ import { ownStatementError, runtimeError } from './failures.ts';
 import { createSchemaCache, readStatistics, type SchemaCache } from './file-statistics.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
 import { fileCacheBytes, keepTable } from './kept-tables.ts';
-import { explainSetup, isS3, noCredentials, objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
+import { emptySecrets, explainSetup, objectPlaces, objectStoreSetup, secretStatement } from './object-store.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 import { createSlotPool } from './slots.ts';
 import { openStream } from './stream.ts';
@@ -33,9 +33,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       catalogLimit: CATALOGS,
       deadlineMs: null,
     });
-    const engine = new LockedEngine(host, options, temporary);
-    for (const connection of options.connections.filter(isS3)) await engine.authorize(connection, noCredentials(connection));
-    return engine;
+    await host.query(emptySecrets(options.connections), null).catch(async (error: unknown) => {
+      await host[Symbol.asyncDispose]();
+      throw ownStatementError(error);
+    });
+    return new LockedEngine(host, options, temporary);
   } catch (error) {
     await temporary[Symbol.asyncDispose]();
     throw explainSetup(error, options.connections);

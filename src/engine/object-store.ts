@@ -50,8 +50,9 @@ const HOW_TO_GET =
   'connections of kind s3 need the DuckDB extension httpfs in the directory that SLUICE_EXTENSIONS names; get it with sluice extension install <directory>, or from the PyPI package duckdb-extension-httpfs==1.5.5';
 
 /** Until there are others: without any, requests would go to another store than the connection's own. */
-export function noCredentials({ region }: S3Connection): S3Credentials {
-  return { accessKeyId: '', secretAccessKey: '', expiresAtMs: null, region: region ?? 'us-east-1' };
+export function emptySecrets(connections: readonly Connection[]): readonly string[] {
+  const nobody = { accessKeyId: '', secretAccessKey: '', expiresAtMs: null };
+  return connections.filter(isS3).map((connection) => secretStatement(connection, { ...nobody, region: connection.region ?? 'us-east-1' }));
 }
 
 /** What the sandbox may open of S3. */
@@ -59,7 +60,7 @@ export function objectPlaces(connections: readonly Connection[]): readonly strin
   return connections.filter(isS3).map(placeOf);
 }
 
-export function isS3(connection: Connection): connection is S3Connection {
+function isS3(connection: Connection): connection is S3Connection {
   return connection.kind === 's3';
 }
 
