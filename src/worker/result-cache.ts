@@ -1,10 +1,10 @@
 /**
- * Finished record batches of repeated plans. The key is everything that decides the bytes: the governed catalog, whose name hashes each
- * decision, the statements, every file with its version, the wire form and the promised schema. Principals whose decisions
- * differ have different catalogs, so they never meet here (docs/decisions/012).
+ * Finished record batches of repeated plans. The key is everything that decides the bytes: the connections, the governed catalog,
+ * whose name hashes each decision, the statements, every file with its version, the wire form and the promised schema. Principals
+ * whose decisions differ have different catalogs, so they never meet here (docs/decisions/012).
  */
 import { createHash } from 'node:crypto';
-import type { BatchSource, Dataset, QueryTask } from '../model.ts';
+import type { BatchSource, Connection, Dataset, QueryTask } from '../model.ts';
 import { createFill, type Fill } from './result-fill.ts';
 import type { HeldResult, ResultStore, ResultStoreStats } from './result-store.ts';
 
@@ -12,6 +12,8 @@ export interface ResultRequest {
   readonly task: QueryTask;
   /** Of the catalog in force. */
   readonly datasets: readonly Dataset[];
+  /** Where paths lead to, in force now. */
+  readonly connections: readonly Connection[];
   /** Rejects when a file is not any more what the task was planned with; asked before a kept result is given away. */
   readonly verify: () => Promise<void>;
   /** Computes the result. The signal may outlive the request's own: others can wait for the same result. */
@@ -60,9 +62,9 @@ export function createResultCache(store: ResultStore | null, salt: string): Resu
   };
   return {
     open: async (request) => {
-      const { task, datasets, start, signal } = request;
+      const { task, datasets, connections, start, signal } = request;
       if (!isRepeatable(task, datasets)) return start(signal);
-      const key = resultKey(task, salt);
+      const key = resultKey(task, JSON.stringify([salt, connections]));
       const held = await store.find(key);
       if (held !== null) return serve(held, key, request);
       const fill = fills.get(key);

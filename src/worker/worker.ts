@@ -151,7 +151,7 @@ class TicketWorker implements Worker {
       startQuery(task, { connections, scans, lease: () => lease(connections) }, ended);
     if (results === undefined) return start(signal);
     const verify = (): Promise<void> => scans.verify(connections, filesOf(task.catalog.scans ?? []));
-    return results.open({ task, datasets, verify, start, signal });
+    return results.open({ task, datasets, connections, verify, start, signal });
   }
 
   #command({ command, query }: CommandTask, { ticket, principal, policy, signal }: Turn): Promise<CommandResult> {

@@ -26,11 +26,12 @@ function setUp(memoryMax = 8_000_000) {
   const cache = createResultCache(createResultStore({ memoryMax, disk: null }), 'salt');
   const open = (
     task: QueryTask = TASK,
-    change: { signal?: AbortSignal; rows?: readonly number[]; stale?: boolean } = {},
+    change: { signal?: AbortSignal; rows?: readonly number[]; stale?: boolean; directory?: string } = {},
   ): Promise<BatchSource> =>
     cache.open({
       task,
       datasets: DATASETS,
+      connections: [{ kind: 'local', name: 'lake', directory: change.directory ?? '/lake' }],
       verify: async () => {
         counts.verified++;
         if (change.stale === true) fail('storage.unavailable', 'changed');
@@ -65,6 +66,14 @@ test('the second reading comes from memory, after the files were looked at', asy
   expect(await read()).toEqual([1, 2, 3]);
   expect(counts).toEqual({ starts: 1, verified: 1, open: 0 });
   expect(cache.stats()).toMatchObject({ hits: 1, misses: 1, entries: 1 });
+});
+
+test('a connection that leads elsewhere is another result', async () => {
+  const { counts, read } = setUp();
+  await read();
+  await read(TASK, { directory: '/other' });
+  await read();
+  expect(counts.starts).toBe(2);
 });
 
 test('an empty result is a result', async () => {
@@ -128,6 +137,7 @@ test('without room it is off', async () => {
     const source = await cache.open({
       task: TASK,
       datasets: DATASETS,
+      connections: [],
       verify: async () => {},
       start,
       signal: new AbortController().signal,
