@@ -41,7 +41,7 @@ function readPlace(node: YamlNode): { readonly bucket: string; readonly prefix: 
   return { bucket, prefix };
 }
 
-export function isOddSegment(segment: string): boolean {
+function isOddSegment(segment: string): boolean {
   return segment === '' || segment === '.' || segment === '..';
 }
 

@@ -48,7 +48,7 @@ const STORE_FAULTS: readonly (readonly [RegExp, StorageFault])[] = [
   [/\(HTTP 40[013] /, 'refused'],
   [/\(HTTP (?:404|412|416) |^IO Error: ETag /, 'gone'],
   [/\(HTTP (?:429|503) /, 'busy'],
-  [/^(?:IO|HTTP) Error: (?:Could not (?:connect|resolve)|[^'"]*(?:[Tt]imeout|timed out|[Cc]onnection|SSL))/, 'silent'],
+  [/^(?:IO|HTTP) Error: (?:[^'"]* error for HTTP [A-Z]+ to |[^'"]*(?:[Tt]imeout|timed out|[Cc]onnection|SSL))/, 'silent'],
 ];
 
 function classify(text: string): PublicError {
