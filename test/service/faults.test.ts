@@ -139,7 +139,6 @@ describe('planners', () => {
     const planner = nodeAt(fleet.planners, 0);
     await underLoad('kill -9 a planner', async (load) => {
       await planner.kill();
-      fleet.balance();
       await load.everybodyIsServed();
       await planner.start();
       fleet.balance();

@@ -26,7 +26,7 @@ const JDBC_QUESTION: Question = {
   sql: 'SELECT order_id, amount, region, card_number FROM demo.orders WHERE amount > 900',
 };
 const JDBC_CLIENTS = 2;
-const PATIENCE = { timeout: 60_000, interval: 100 };
+const PATIENCE = { timeout: 120_000, interval: 100 };
 
 /** What says that nothing is wrong with the question: gRPC's UNAVAILABLE, ABORTED for a plan that is out of date, RESOURCE_EXHAUSTED for a full server. */
 const RETRYABLE = /\bunavailable\b|resource_?exhausted|\baborted\b/i;

@@ -4,7 +4,7 @@ import type { FleetNode } from './fleet-node.ts';
 import { connectFlight } from './flight-client.ts';
 import type { Topology } from './topology.ts';
 
-const PATIENCE = { timeout: 60_000, interval: 100 };
+const PATIENCE = { timeout: 120_000, interval: 100 };
 /** Listening sockets, the database, the engine's files, idle connections of clients and of the load balancer's checks. */
 const OPEN_FILES_MAX = 200;
 

@@ -26,7 +26,8 @@ export async function startLoadBalancer({ host = '127.0.0.1', port = 0, probeMs 
   return balancer;
 }
 
-const PROBE_DEADLINE_MS = 2000;
+/** A busy backend is not a dead one: that refuses connections. */
+const PROBE_DEADLINE_MS = 15_000;
 
 class RoundRobin implements LoadBalancer {
   readonly #server = createServer({ noDelay: true }, (client) => void this.#serve(client));
