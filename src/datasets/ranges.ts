@@ -41,6 +41,8 @@ export function rangeArranger(names: readonly string[], columns: Columns): (file
   };
   return (file) => {
     const places = placesOf(file);
+    // Nothing to move: files of an earlier index mostly.
+    if (places.length === file.ranged.length && places.every((place, i) => place === i)) return file.rowGroups;
     return (
       file.rowGroups?.map(({ rows, bytes, ranges }) => ({ rows, bytes, ranges: places.map((place) => ranges[place] ?? null) })) ?? null
     );

@@ -62,8 +62,10 @@ export function runFileIndexStoreContract(name: string, make: () => Promise<Inde
       let version: string | null = null;
       for (let round = 1; round <= 5; round++) {
         const files = round * stores.length;
-        const expected = version;
-        const tried = await Promise.allSettled(stores.map((store, i) => store.put(smallIndex('d1', files + i), expected)));
+        const expected: string | null = version;
+        const tried: readonly PromiseSettledResult<FileIndex>[] = await Promise.allSettled(
+          stores.map((store, i) => store.put(smallIndex('d1', files + i), expected)),
+        );
         const won = tried.flatMap((result) => (result.status === 'fulfilled' ? [result.value.version] : []));
         const lost = tried.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
         expect([won.length, lost]).toEqual([1, ['metadata.conflict', 'metadata.conflict']]);
