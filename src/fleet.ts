@@ -22,9 +22,15 @@ export function announcement(config: Config, location: string): WorkerNode {
   return { id: randomUUID(), cluster, location, zone, capacity, version: VERSION, ticketVersion: TICKET_VERSION };
 }
 
-/** Locations for an endpoint; answers that are in the ticket already, and commands, stay with the planner. */
-export function placeOn(fleet: Fleet, self: () => string): (task: Task) => readonly string[] {
-  return (task) => (task.kind === 'query' ? locationsOf(placementKey(task), candidates(fleet, task), self()) : []);
+/** Locations for the endpoints of one plan; answers that are in the ticket already, and commands, stay with the planner. */
+export function placeOn(fleet: Fleet, self: () => string): (tasks: readonly Task[]) => readonly (readonly string[])[] {
+  return (tasks) => {
+    const queries = tasks.filter((task) => task.kind === 'query');
+    const [first] = queries;
+    if (first === undefined || queries.length < tasks.length) return tasks.map(() => []);
+    // All shares of one plan are made alike.
+    return locationsOf(queries.map(placementKey), candidates(fleet, first), self());
+  };
 }
 
 /** While a cluster is upgraded, some of its workers do not understand every task yet. */

@@ -41,11 +41,32 @@ function scoreOf(key: string, { location, capacity }: PlacementNode): number {
   return -Math.max(capacity, 1) / Math.log(uniform);
 }
 
-/** Locations of one endpoint: the chosen worker, a second one, then the planner itself (fault tolerance before the first batch). */
-export function locationsOf(key: string, workers: readonly PlacementNode[], self: string | null): readonly string[] {
-  const chosen = rank(key, workers)
-    .slice(0, 2)
-    .map(({ location }) => location);
-  if (chosen.length === 0) return [];
-  return self === null || chosen.includes(self) ? chosen : [...chosen, self];
+/**
+ * Locations of each endpoint of one plan: the chosen worker, a second one, then the planner itself (fault tolerance before the first
+ * batch). No worker is chosen for more than its share of the endpoints, by capacity, so that one scan keeps all of them busy
+ * (rendezvous with bounded loads). `keys`: what each task reads.
+ */
+export function locationsOf(
+  keys: readonly string[],
+  workers: readonly PlacementNode[],
+  self: string | null,
+): readonly (readonly string[])[] {
+  const free = workers.filter((worker) => !isFull(worker));
+  const share = shareOf(keys.length, free.length > 0 ? free : workers);
+  return keys.map((key) => {
+    const ranked = rank(key, workers);
+    const first = ranked.find(({ id }) => (share.get(id) ?? 0) > 0);
+    if (first === undefined) return [];
+    share.set(first.id, (share.get(first.id) ?? 0) - 1);
+    const second = ranked.find((worker) => worker !== first);
+    const chosen = [first.location, ...(second === undefined ? [] : [second.location])];
+    return self === null || chosen.includes(self) ? chosen : [...chosen, self];
+  });
+}
+
+/** How many of `count` tasks each worker may take; together at least all. */
+function shareOf(count: number, workers: readonly PlacementNode[]): Map<string, number> {
+  const weight = ({ capacity }: PlacementNode): number => Math.max(capacity, 1);
+  const total = workers.reduce((sum, worker) => sum + weight(worker), 0);
+  return new Map(workers.map((worker) => [worker.id, Math.ceil((count * weight(worker)) / total)]));
 }

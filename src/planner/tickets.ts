@@ -16,8 +16,8 @@ export interface TicketOptions {
   readonly ticketTtlMs: number;
   /** How far the clock of who made a ticket may be behind, milliseconds. */
   readonly clockSkewMs?: number;
-  /** Flight URIs of the workers for a task, best first; none = this server. */
-  readonly place?: (task: Task) => readonly string[];
+  /** For each task of one plan the Flight URIs of its workers, best first; none = this server. */
+  readonly place?: (tasks: readonly Task[]) => readonly (readonly string[])[];
 }
 
 export interface Tickets {
@@ -46,7 +46,7 @@ export function createTickets(options: TicketOptions, now: () => number): Ticket
       const parts = shares ?? [task];
       const tickets = parts.map((part, taskId) => seal({ ...common, taskId, task: part }));
       // Who reads one endpoint only does not follow locations either.
-      const locations = parts.map((part) => (endpointsMax > 1 ? (options.place?.(part) ?? []) : []));
+      const locations = (endpointsMax > 1 ? options.place?.(parts) : undefined) ?? parts.map(() => []);
       return { queryId: audit.queryId, schema: schema ?? schemaOfTask(task), tickets, locations, ordered: true, expiresAtMs, audit };
     },
     renew: async (sealed, principal) => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Fleet, FleetMember } from '#src/catalog/index.js';
 import { type Config, readConfig } from '#src/config.js';
 import { announcement, locationOf, placeOn, skewOf } from '#src/fleet.js';
-import { PLAIN_FORM, type QueryTask } from '#src/model.js';
+import { PLAIN_FORM, type QueryTask, type Task } from '#src/model.js';
 import { TICKET_VERSION } from '#src/wire/index.js';
 
 const PLANNER = 'grpc://planner:8815';
@@ -22,7 +22,10 @@ function member(id: string, ticketVersion: number): FleetMember {
 }
 
 const fleetOf = (...members: FleetMember[]): Fleet => ({ workers: () => members }) as Partial<Fleet> as Fleet;
-const placeOnto = (...members: FleetMember[]) => placeOn(fleetOf(...members), () => PLANNER);
+const placeOnto = (...members: FleetMember[]) => {
+  const place = placeOn(fleetOf(...members), () => PLANNER);
+  return (task: Task): readonly string[] => place([task])[0] ?? [];
+};
 const config = (settings: Readonly<Record<string, string>>): Config => readConfig([], settings);
 
 test('a task goes to workers whose release understands it, and the rest to all', () => {
@@ -37,6 +40,13 @@ test('what needs no rows stays with the planner', () => {
   const place = placeOnto(member('new', 2));
   expect(place({ kind: 'inline', ipc: new Uint8Array() })).toEqual([]);
   expect(place({ kind: 'command', command: { kind: 'none' }, query: SCANNING })).toEqual([]);
+});
+
+test('the shares of one scan keep every worker busy', () => {
+  const place = placeOn(fleetOf(member('w1', 2), member('w2', 2), member('w3', 2)), () => PLANNER);
+  const shares = Array.from({ length: 6 }, (_, i) => ({ ...SCANNING, datasets: [`d${i}`] }));
+  const chosen = place(shares).map(([first]) => first);
+  expect(['w1', 'w2', 'w3'].map((id) => chosen.filter((uri) => uri === `grpc://${id}:8815`).length)).toEqual([2, 2, 2]);
 });
 
 test.each([

@@ -50,15 +50,43 @@ test('a worker that restarts under another id keeps its tasks', () => {
   for (const key of KEYS.slice(0, 100)) expect(rank(key, again)[0]?.location).toBe(rank(key, fleet(3))[0]?.location);
 });
 
+const SELF = 'grpc://planner:8815';
+
 test('an endpoint lists the chosen worker, a second one and the planner', () => {
-  const self = 'grpc://planner:8815';
-  const locations = locationsOf('a', fleet(3), self);
+  const [locations = []] = locationsOf(['a'], fleet(3), SELF);
   expect(locations).toHaveLength(3);
-  expect(locations.at(-1)).toBe(self);
-  expect(locationsOf('a', fleet(1), self)).toEqual(['grpc://10.0.0.0:8815', self]);
-  expect(locationsOf('a', fleet(3), null)).toHaveLength(2);
+  expect(locations.at(-1)).toBe(SELF);
+  expect(locations.slice(0, 2)).toEqual(
+    rank('a', fleet(3))
+      .slice(0, 2)
+      .map(({ location }) => location),
+  );
+  expect(locationsOf(['a'], fleet(1), SELF)).toEqual([['grpc://10.0.0.0:8815', SELF]]);
+  expect(locationsOf(['a'], fleet(3), null)[0]).toHaveLength(2);
+});
+
+test('no worker is first for more than its share of one plan, by capacity', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 9 }), fc.array(fc.string(), { minLength: 1, maxLength: 16 }), (size, keys) => {
+      const workers = fleet(size, (i) => 1 + i);
+      const total = (size * (size + 1)) / 2;
+      const chosen = locationsOf(keys, workers, SELF);
+      expect(chosen).toHaveLength(keys.length);
+      for (const { location, capacity } of workers)
+        expect(chosen.filter(([first]) => first === location).length).toBeLessThanOrEqual(Math.ceil((keys.length * capacity) / total));
+      for (const locations of chosen) expect(new Set(locations).size).toBe(locations.length);
+    }),
+  );
+});
+
+test('workers at capacity are first only when all are', () => {
+  const [busy, idle] = [fleet(1), fleet(2)];
+  const mixed = idle.map((worker) => ({ ...worker, running: worker.id === 'w0' ? worker.capacity : 0 }));
+  expect(locationsOf(['a', 'b', 'c'], mixed, SELF).map(([first]) => first)).toEqual(Array(3).fill(mixed[1]?.location));
+  const full = busy.map((worker) => ({ ...worker, running: worker.capacity }));
+  expect(locationsOf(['a', 'b'], full, SELF)).toEqual(Array(2).fill([full[0]?.location, SELF]));
 });
 
 test('without a fleet an endpoint has no location: whoever planned it serves it', () => {
-  expect(locationsOf('a', [], 'grpc://planner:8815')).toEqual([]);
+  expect(locationsOf(['a', 'b'], [], SELF)).toEqual([[], []]);
 });
