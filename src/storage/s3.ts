@@ -13,8 +13,8 @@ const ANSWER_MS = 20_000;
 const ATTEMPTS = 4;
 /** Objects per page, at most, as S3 has it. */
 const PAGE = 1000;
-/** As many heads cost more than a page of the list. */
-const SWEEP_MIN = 64;
+/** As many heads cost more than a page of the list: in time, and in what AWS takes for them. */
+const SWEEP_MIN = 12;
 /** Pages with fewer of the wanted objects are not worth while. */
 const SWEEP_HITS = 50;
 
