@@ -41,7 +41,8 @@ export async function startMetadata(lake, policies) {
   const postgres = await startPostgres();
   const settings = { ...lake.nodes, SLUICE_METADATA: postgres.url, SLUICE_CLUSTER_KEY: CLUSTER_KEY, SLUICE_POLICIES: policies };
   try {
-    execFileSync(process.execPath, [MAIN, 'policy', 'push', policies], { env: { ...process.env, ...settings }, stdio: 'pipe' });
+    sluice(['policy', 'push', policies], settings);
+    indexLineitem(settings);
   } catch (error) {
     await postgres[Symbol.asyncDispose]();
     throw error;
@@ -49,8 +50,17 @@ export async function startMetadata(lake, policies) {
   return { settings, stop: () => postgres[Symbol.asyncDispose]() };
 }
 
-export function writePolicies(scratch, lake) {
-  const policies = join(scratch, 'policies');
+/** Finds lineitem's columns and makes the index of its files, as a steward does once. */
+export function indexLineitem(settings) {
+  sluice(['dataset', 'register', 'tpch.lineitem', '--connection', 'files', '--path', 'parts'], settings);
+}
+
+function sluice(args, settings) {
+  execFileSync(process.execPath, [MAIN, ...args], { env: { ...process.env, ...settings }, stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+export function writePolicies(scratch, lake, name = 'policies') {
+  const policies = join(scratch, name);
   writeBenchPolicies(policies, lake.connection, 'parts');
   return policies;
 }

@@ -3,8 +3,9 @@
  * plan costs by the number of files. One run, contenders interleaved round by round; prints progress and writes its table in README.md.
  */
 import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { ensureTestbed, PYTHON } from '../test/support/testbed.mjs';
-import { pinned, startLake, startMetadata, startNode, writePolicies } from './fleet-services.mjs';
+import { indexLineitem, pinned, startLake, startMetadata, startNode, writePolicies } from './fleet-services.mjs';
 import { clientsTable, filesTable, lakeTable, memoryTable, scalingTable } from './fleet-tables.mjs';
 import { measurePlans } from './plan-latency.mjs';
 import { BENCH_USERS, CLUSTER_KEY } from './policies.mjs';
@@ -208,14 +209,26 @@ async function governedScan(client, { planner, workers }, round) {
   return { wall_s: reply.wall_s, cpu_s, bytes: reply.bytes, endpoints: reply.endpoints };
 }
 
+/** One process with the same index as the fleet. */
+function startIndexed() {
+  const settings = {
+    ...LAKE.nodes,
+    SLUICE_POLICIES: writePolicies(SCRATCH, LAKE, 'indexed'),
+    SLUICE_CLUSTER_KEY: CLUSTER_KEY,
+    SLUICE_STATE_DIR: join(SCRATCH, 'indexed-state'),
+  };
+  indexLineitem(settings);
+  return startSluice(settings);
+}
+
 async function runClients(client) {
-  const title = `${CLIENTS} clients at once, each with small look-ups over the same files`;
+  const title = `${CLIENTS} clients at once, each with small look-ups over the same files, indexed`;
   say(`\n${title}`);
   const load = await start(startClient(PYTHON, [file('load.py')]));
   const metadata = await sharedMetadata();
   const cluster = await startCluster(metadata, 'clients', 3, { threads: 'cores', others: undefined, worker: () => undefined });
   await settled(client, cluster, BENCH_USERS.everything);
-  const [pyarrow, single] = [await startPyarrow(), await startSluice()];
+  const [pyarrow, single] = [await startPyarrow(), await startIndexed()];
   const contenders = [
     { label: PYARROW, server: pyarrow },
     { label: 'Sluice, one process', server: single, user: BENCH_USERS.everything },
