@@ -29,14 +29,22 @@ import { type Analyzer, createAnalyzer, type FunctionInfo } from './engine/index
 import { fail } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Predicate, Snapshot } from './model.ts';
-import { createListing, type PlannerOptions, resolveColumns, rowFunctions, type SchemaSource, type SourceFiles } from './planner/index.ts';
+import {
+  consistentFunctions,
+  createListing,
+  type PlannerOptions,
+  resolveColumns,
+  rowFunctions,
+  type SchemaSource,
+  type SourceFiles,
+} from './planner/index.ts';
 import { checkPolicy, compilePolicy, type Policy } from './policy/index.ts';
 import { DEFAULT_SQL_LIMITS, functionAllowList, type SqlLimits, supportsMask, toPredicate } from './sql/index.ts';
 import type { Storage } from './storage/index.ts';
 import type { EnginePool } from './worker/index.ts';
 
 /** What planning asks of storage and of the engine's functions. */
-export type PlanningSource = Pick<PlannerOptions, 'files' | 'split'>;
+export type PlanningSource = Pick<PlannerOptions, 'files' | 'split' | 'consistentFunctions'>;
 
 export interface MetadataOptions {
   readonly logger: Logger;
@@ -73,7 +81,7 @@ export async function openMetadata(config: Config, keys: ClusterKeys, options: M
   try {
     const demoDirectory = join(config.stateDirectory, 'demo');
     if (config.policyDirectory === QUICKSTART_DIRECTORY) await ensureDemoData(demoDirectory, options.progress ?? (() => {}));
-    const { source, storage, pool, loading, split } = await openSources(config, keys, options, started);
+    const { source, storage, pool, loading, planning } = await openSources(config, keys, options, started);
     const session = await openSession(config, loading.onProblems, started);
     const fleet = started.add(session === null ? createSingleNode() : await createPostgresFleet(session, config));
     const indexes = createFileIndexStore({
@@ -88,7 +96,7 @@ export async function openMetadata(config: Config, keys: ClusterKeys, options: M
       current,
       settled,
       outageMs: () => session?.outageMs() ?? 0,
-      source: { ...source, split, files: sourceFiles(storage, indexes) },
+      source: { ...source, ...planning, files: sourceFiles(storage, indexes) },
       storage,
       pool,
       fleet,
@@ -139,7 +147,7 @@ async function openSession(
 
 interface Sources {
   readonly source: SchemaSource;
-  readonly split: PlanningSource['split'];
+  readonly planning: Omit<PlanningSource, 'files'>;
   readonly storage: Storage;
   readonly pool: EnginePool;
   /** What every store needs to read a policy set. */
@@ -154,7 +162,10 @@ async function openSources(config: Config, keys: ClusterKeys, options: MetadataO
   const { storage, pool } = openConnections(config, keys, options.logger, started);
   const functions = await analyzer.functions();
   const source = schemaSource(config, analyzer, functions, pool, storage);
-  const split = { rowFunctions: rowFunctions(functions), bytesMin: SHARED_BYTES };
+  const planning = {
+    split: { rowFunctions: rowFunctions(functions), bytesMin: SHARED_BYTES },
+    consistentFunctions: consistentFunctions(functions),
+  };
   const loading = {
     parsePredicate: (text: string) => parsePredicate(analyzer, text),
     supportsMask,
@@ -162,7 +173,7 @@ async function openSources(config: Config, keys: ClusterKeys, options: MetadataO
     resolveColumns: (draft: Parameters<typeof resolveColumns>[0]) => resolveColumns(draft, source),
     onProblems: options.onProblems ?? (() => {}),
   };
-  return { source, split, storage, pool, loading };
+  return { source, planning, storage, pool, loading };
 }
 
 async function openStore(

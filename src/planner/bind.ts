@@ -107,6 +107,7 @@ function nameIndex(snapshot: Snapshot): ReadonlyMap<string, readonly Dataset[]> 
 
 export interface BoundView {
   readonly sql: string;
+  readonly ast: unknown;
   readonly gated: GatedStatement;
   /** Bound over its bases' raw columns, at the first use. */
   readonly plan: () => Promise<unknown>;
@@ -129,6 +130,7 @@ async function gateView(sql: string, context: BindContext): Promise<BoundView> {
   let plan: Promise<unknown> | undefined;
   return {
     sql,
+    ast,
     gated,
     plan: () => {
       plan ??= viewPlan(sql, gated, context).catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { type Bound, bindStatement } from './bind.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
 import { conditionsOf, templateCheck } from './draft-query.ts';
 import { explainTable } from './explain.ts';
-import { withFiles, withoutFiles } from './files.ts';
+import { type ReadEntry, withFiles, withoutFiles } from './files.ts';
 import { type Split, splitStatement } from './split.ts';
 
 export async function draftExplain(
@@ -24,8 +24,8 @@ export async function draftExplain(
   const context = contextOf({ ...request, principal }, options);
   const same = await templateCheck(explain.query, context);
   const bound = same(await bindStatement(explain.query.texts[0], subject, context, audits));
-  const split = await explainSplit(bound, snapshot, request.options.endpointsMax, options);
-  const table = explainTable(bound, snapshot, subject, audits ? 'auditor' : 'self', split);
+  const { entries, split } = await explainFiles(bound, snapshot, request.options.endpointsMax, options);
+  const table = explainTable({ ...bound, entries }, snapshot, subject, audits ? 'auditor' : 'self', split);
   return {
     schema: table.schema,
     task: { kind: 'inline', ipc: tableToIPC(table, 'stream') },
@@ -33,14 +33,22 @@ export async function draftExplain(
   };
 }
 
+interface Explained {
+  readonly entries: readonly ReadEntry[];
+  readonly split: Split;
+}
+
 /** Storage out of reach is part of the explanation. */
-async function explainSplit(bound: Bound, { connections }: Snapshot, endpointsMax: number, options: DraftOptions): Promise<Split> {
-  if (options.files === null) return splitStatement({ ...bound, entries: withoutFiles(bound.entries) }, endpointsMax, options.split);
+async function explainFiles(bound: Bound, { connections }: Snapshot, endpointsMax: number, options: DraftOptions): Promise<Explained> {
+  const splitOf = (entries: readonly ReadEntry[]): Explained => ({
+    entries,
+    split: splitStatement({ ...bound, entries }, endpointsMax, options.split),
+  });
+  if (options.files === null) return splitOf(withoutFiles(bound.entries));
   try {
-    const entries = await withFiles(bound.entries, conditionsOf([bound]), connections, options.files);
-    return splitStatement({ ...bound, entries }, endpointsMax, options.split);
+    return splitOf(await withFiles(bound.entries, conditionsOf([bound]), connections, options.files));
   } catch (error) {
-    return { shares: null, reason: `not possible at present: ${toSluiceError(error).message}` };
+    return { entries: bound.entries, split: { shares: null, reason: `not possible at present: ${toSluiceError(error).message}` } };
   }
 }
 

@@ -20,6 +20,7 @@ import { describedSchema } from './columns.ts';
 import { auditOf, contextOf, type Draft, type DraftOptions, type DraftRequest, type Query } from './draft.ts';
 import { withFiles, withoutFiles } from './files.ts';
 import { isSystem, sessionMacros, withSystemRows } from './information-schema.ts';
+import { isRepeatable } from './repeatable.ts';
 import { splitStatement } from './split.ts';
 
 export interface QueryPlan {
@@ -81,11 +82,20 @@ export async function planQuery(request: DraftRequest, query: Query, options: Dr
       ? withoutFiles(shapes)
       : await withFiles(shapes, conditionsOf([first, ...more]), snapshot.connections, options.files);
   const rows = catalogOf('rows', first, entries, context);
+  const repeatable = await isRepeatable([first, ...more], entries, options.consistentFunctions, context);
   const statements: string[] = [];
   for (const [i, bound] of [first, ...more].entries()) statements.push(await textFor(rows, bound, query.texts[i] ?? ''));
   return {
     schema,
-    task: { kind: 'query', catalog: rows, statements, datasets, form, schema: schemaMessage(schema) },
+    task: {
+      kind: 'query',
+      catalog: rows,
+      statements,
+      datasets,
+      form,
+      schema: schemaMessage(schema),
+      ...(repeatable ? { repeatable } : {}),
+    },
     entries,
     bound: first,
   };

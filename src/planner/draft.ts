@@ -20,6 +20,8 @@ export interface DraftOptions {
   /** null: a draft for its schema, not to be run. */
   readonly files: SourceFiles | null;
   readonly split: SplitRules;
+  /** From `consistentFunctions`; left out = no task counts as repeatable. */
+  readonly consistentFunctions?: ReadonlySet<string>;
   readonly visible: (policy: Policy, principal: Principal) => Promise<VisibleCatalog>;
 }
 

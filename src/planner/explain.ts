@@ -4,6 +4,7 @@ import type { AllowDecision, ColumnDecision, Decision, Predicate, RowFilterRule,
 import { foldName } from '../names.ts';
 import { describeMask, describePredicate, type PrincipalPolicy } from '../policy/index.ts';
 import type { Bound } from './bind.ts';
+import type { ReadEntry, Reading } from './files.ts';
 import type { Split } from './split.ts';
 
 /** The parts of an EXPLAIN POLICY statement; null when it is none. */
@@ -15,6 +16,11 @@ export function parseExplain(sql: string): { readonly user: string | null; reado
 
 /** How much the reader may know: an auditor all, everyone else nothing hidden and no constant of a rule. */
 export type Viewer = 'self' | 'auditor';
+
+/** A statement with the files that it reads. */
+export interface ExplainedBound extends Bound {
+  readonly entries: readonly ReadEntry[];
+}
 
 interface ExplainRow {
   readonly dataset: string;
@@ -49,7 +55,7 @@ const COLUMNS = [
 ] as const satisfies readonly (keyof ExplainRow)[];
 
 /** The result set; `epoch` is the policy epoch that decided. */
-export function explainTable(bound: Bound, snapshot: Snapshot, rights: PrincipalPolicy, viewer: Viewer, split: Split): Table {
+export function explainTable(bound: ExplainedBound, snapshot: Snapshot, rights: PrincipalPolicy, viewer: Viewer, split: Split): Table {
   const touched = touchedColumns(bound.ast);
   const rows = allDecisions(bound, rights, viewer).flatMap((decision) =>
     explainDataset(decision, bound, snapshot, rights.roles, viewer, touched, split),
@@ -68,7 +74,7 @@ export function explainTable(bound: Bound, snapshot: Snapshot, rights: Principal
 }
 
 /** What the statement names, then the bases that its views stand on, unless their very names are hidden. */
-function allDecisions(bound: Bound, rights: PrincipalPolicy, viewer: Viewer): readonly Decision[] {
+function allDecisions(bound: ExplainedBound, rights: PrincipalPolicy, viewer: Viewer): readonly Decision[] {
   const named = new Set(bound.decisions.map(({ dataset }) => dataset));
   const bases = bound.entries.filter(
     ({ dataset, base }) => base === true && !named.has(dataset.id) && (viewer === 'auditor' || rights.mayDescribe(dataset)),
@@ -78,7 +84,7 @@ function allDecisions(bound: Bound, rights: PrincipalPolicy, viewer: Viewer): re
 
 function explainDataset(
   decision: Decision,
-  bound: Bound,
+  bound: ExplainedBound,
   snapshot: Snapshot,
   roles: readonly string[],
   viewer: Viewer,
@@ -113,12 +119,20 @@ function explainDataset(
     path: entry?.barrier === true ? 'barrier' : 'plain',
     path_reason: bound.barrierReason,
     placement: split.shares === null ? 'worker' : `worker, in ${split.shares.length} shares`,
-    placement_reason: split.reason,
+    placement_reason: [split.reason, ...readingWords(entry?.reading)].join('; '),
   };
   const columns = decision.columns.filter(
     (column) => touched.has(column.name) && (viewer === 'auditor' || column.treatment.kind !== 'hidden'),
   );
   return [head, ...columns.map((column) => explainColumn(head, column, viewer))];
+}
+
+/** Nothing of files that the row filter leaves out. */
+function readingWords(reading: Reading | undefined): readonly string[] {
+  if (reading === undefined) return [];
+  const { files, allFiles, bytes, allBytes } = reading;
+  const read = `reads ${files} of ${allFiles} files, ${bytes} of ${allBytes} bytes`;
+  return [files < allFiles ? `${read}: its conditions rule the others out` : read];
 }
 
 function explainColumn(head: ExplainRow, column: ColumnDecision, viewer: Viewer): ExplainRow {

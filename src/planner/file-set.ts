@@ -1,7 +1,8 @@
 /** A dataset's files with what is known of them, by partition, so that leaving most of them unread costs little. */
 import type { Dataset, FileIndex, IndexedFile, RowGroup, ScanPart, StoredFile } from '../model.ts';
 import { foldName } from '../names.ts';
-import { type Condition, keepsOrder, readKey } from '../sql/index.ts';
+import { type Condition, readKey } from '../sql/index.ts';
+import { columnFacts } from './column-facts.ts';
 import { type Fact, type Facts, type Outcome, outcomeOf } from './prune.ts';
 
 export interface FileSet {
@@ -126,41 +127,6 @@ function fileOutcome({ dataset, index }: FileSet, place: number, condition: Cond
     fails ||= outcome.fails;
   }
   return { holds, fails };
-}
-
-type ColumnFacts = (column: string, group: RowGroup | null) => Fact | null;
-
-const perVariant = new WeakMap<FileIndex, WeakMap<Dataset, Map<number, ColumnFacts>>>();
-
-/** What the row groups of files with the same columns tell of a column of the dataset. */
-function columnFacts(index: FileIndex, dataset: Dataset, variant: number): ColumnFacts {
-  const byDataset = perVariant.get(index) ?? new WeakMap<Dataset, Map<number, ColumnFacts>>();
-  perVariant.set(index, byDataset);
-  const variants = byDataset.get(dataset) ?? new Map<number, ColumnFacts>();
-  byDataset.set(dataset, variants);
-  const facts = variants.get(variant) ?? makeColumnFacts(index, dataset, variant);
-  variants.set(variant, facts);
-  return facts;
-}
-
-const ALL_NULL: Fact = { min: null, max: null, hasNull: true };
-
-function makeColumnFacts(index: FileIndex, { columns }: Dataset, variant: number): ColumnFacts {
-  const types = new Map(columns.map(({ name, type }) => [foldName(name), type]));
-  const stored = new Map((index.variants[variant] ?? []).map(({ name, type }) => [foldName(name), type]));
-  const places = new Map(index.rangeColumns.map((name, place) => [foldName(name), place]));
-  const elsewhere = new Set(index.partitionColumns.map(foldName));
-  return (column, group) => {
-    const type = types.get(column);
-    const from = stored.get(column);
-    if (type === undefined || elsewhere.has(column)) return null;
-    if (from === undefined) return index.variants[variant] === undefined ? null : ALL_NULL;
-    const range = group?.ranges[places.get(column) ?? -1] ?? null;
-    if (range === null || !keepsOrder(from, type)) return null;
-    if (range.min === null || range.max === null) return range.min === range.max ? { min: null, max: null, hasNull: range.hasNull } : null;
-    const [min, max] = [readKey(range.min, from), readKey(range.max, from)];
-    return min === null || max === null ? null : { min, max, hasNull: range.hasNull };
-  };
 }
 
 const originals = new WeakMap<StoredFile, IndexedFile>();

@@ -3,10 +3,11 @@
  * row comes from one row of one dataset, so that the shares' rows in their order are the rows of the whole.
  */
 import type { FunctionInfo } from '../engine/index.ts';
-import type { ScanPart, StoredFile } from '../model.ts';
+import type { ScanPart } from '../model.ts';
 import { foldName } from '../names.ts';
 import type { PlanEntry } from '../sql/index.ts';
 import type { Bound } from './bind.ts';
+import { partsOfUnits, unitsOf } from './share-units.ts';
 
 /** What decides whether a scan is shared out. */
 export interface SplitRules {
@@ -27,17 +28,13 @@ export function splitStatement(bound: Bound, endpointsMax: number, rules: SplitR
   if (endpointsMax <= 1) return whole('the client reads one endpoint');
   const entry = scannedEntry(bound, rules.rowFunctions);
   if (entry === null) return whole('the statement is more than a filter and a projection of the rows of one dataset');
-  const files = (entry.parts ?? []).flatMap((part) => part.files.map((file) => ({ ...file, part })));
-  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  if (files.length < 2 || bytes < rules.bytesMin) return whole('the dataset is small, or one file');
-  const shares = balanced(files, Math.min(endpointsMax, files.length)).map(partsOfShare);
+  const bytes = (entry.parts ?? []).reduce((sum, { files }) => files.reduce((more, file) => more + file.bytes, sum), 0);
+  if (bytes < rules.bytesMin) return whole('what it reads is small');
+  const count = Math.min(endpointsMax, Math.ceil((2 * bytes) / rules.bytesMin));
+  const units = unitsOf(entry, bytes / count);
+  if (units.length < 2) return whole('what it reads is one file');
+  const shares = balanced(units, Math.min(count, units.length)).map(partsOfUnits);
   return { shares, reason: `each of ${shares.length} endpoints reads its share of the files, in order` };
-}
-
-function partsOfShare(files: readonly (StoredFile & { readonly part: ScanPart })[]): readonly ScanPart[] {
-  const parts = new Map<ScanPart, StoredFile[]>();
-  for (const { part, path, bytes, version } of files) parts.set(part, [...(parts.get(part) ?? []), { path, bytes, version }]);
-  return [...parts].map(([part, own]) => ({ ...part, files: own, mixed: true }));
 }
 
 function whole(reason: string): Split {

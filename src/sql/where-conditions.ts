@@ -39,11 +39,9 @@ function selects(ast: unknown): readonly Json[] {
   const pending: unknown[] = [ast];
   while (pending.length > 0) {
     const value = pending.pop();
-    if (Array.isArray(value)) for (const item of value) pending.push(item);
-    else if (isObject(value)) {
-      if (value['type'] === 'SELECT_NODE' && (value['sample'] ?? null) === null) found.push(value);
-      for (const item of Object.values(value)) if (typeof item === 'object') pending.push(item);
-    }
+    if (typeof value !== 'object' || value === null) continue;
+    if (isObject(value) && value['type'] === 'SELECT_NODE' && (value['sample'] ?? null) === null) found.push(value);
+    for (const item of Object.values(value)) pending.push(item);
   }
   return found;
 }

@@ -201,10 +201,13 @@ async function rowsOf(tasks: readonly QueryTask[], everything = false): Promise<
   return rows.sort();
 }
 
+/** Each once: several tasks may read rows of the same file. */
 const filesRead = (tasks: readonly QueryTask[]): number =>
-  tasks
-    .flatMap(({ catalog }) => catalog.scans ?? [])
-    .reduce((sum, { parts }) => sum + parts.reduce((files, part) => files + part.files.length, 0), 0);
+  new Set(
+    tasks.flatMap(({ catalog }) =>
+      (catalog.scans ?? []).flatMap(({ parts }) => parts.flatMap(({ files }) => files.map(({ path }) => path))),
+    ),
+  ).size;
 
 const LEAVES = [
   "region = 'EU'",

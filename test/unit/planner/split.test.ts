@@ -308,7 +308,14 @@ it('EXPLAIN POLICY tells the placement and why', async () => {
     return [row?.['placement'], row?.['placement_reason']];
   };
   expect(await placementOf('SELECT id FROM sales', 4)).toEqual(['worker, in 4 shares', expect.stringContaining('4 endpoints')]);
-  expect(await placementOf('SELECT id FROM sales', 1)).toEqual(['worker', 'one endpoint: the client reads one endpoint']);
+  expect(await placementOf('SELECT id FROM sales', 1)).toEqual([
+    'worker',
+    expect.stringMatching(/^one endpoint: the client reads one endpoint; reads 8 of 8 files, \d+ of \d+ bytes$/),
+  ]);
+  expect(await placementOf("SELECT id FROM sales WHERE k = '01'", 1)).toEqual([
+    'worker',
+    expect.stringMatching(/reads 2 of 8 files, .*: its conditions rule the others out$/),
+  ]);
   expect(await placementOf('SELECT count(*) FROM sales', 4)).toEqual([
     'worker',
     expect.stringContaining('more than a filter and a projection'),
