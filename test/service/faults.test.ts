@@ -203,6 +203,8 @@ describe('PostgreSQL', () => {
     await underLoad('PostgreSQL away for longer than the grace', async (load) => {
       await fleet.postgres.stop();
       await load.somebodyFails();
+      // They say so themselves, and nobody is sent to them any more.
+      await vi.waitFor(() => expect(fleet.balancer.healthy()).toEqual([]), PATIENCE);
       await fleet.postgres.start();
     });
     await restartPlanners({});
