@@ -34,7 +34,7 @@ const LAKE_QUERIES = [
   { title: 'A report over the same files: TPC-H query 1', sql: REPORT },
 ];
 /** Of orders anywhere in the data: 1.5 M of them at scale 1. */
-const LOOKUP = 'SELECT count(*) AS n, sum(l_quantity) AS quantity FROM lineitem WHERE l_orderkey BETWEEN {key} AND {key} + 100';
+const LOOKUP = 'SELECT count(*) AS n, sum(l_quantity) AS quantity FROM lineitem WHERE l_orderkey BETWEEN {key} AND {end}';
 const KEYS = TINY ? 60_000 : 6_000_000;
 
 await ensureTestbed(['clients']);

@@ -1,7 +1,7 @@
 """Many clients at once: each has a connection of its own, signs in, and asks one query after the other until the time is over.
 
 Line protocol of client.py. {"uri", "user"?, "password"?, "clients", "seconds", "sql", "keys"}: `{key}` in the SQL becomes a number below `keys`, drawn
-anew for each query; → {"queries", "errors", "rate", "p50_ms", "p99_ms", "first_error"}. Latencies run from GetFlightInfo to the last batch.
+anew for each query, `{end}` the end of a range from there; → {"queries", "errors", "rate", "p50_ms", "p99_ms", "first_error"}. Latencies run from GetFlightInfo to the last batch.
 """
 import random
 import threading
@@ -9,6 +9,8 @@ import time
 
 import client
 import pyarrow.flight as flight
+
+RANGE = 100
 
 
 def ask(connection, options, sql):
@@ -40,7 +42,8 @@ class Load:
         while options is not None and time.perf_counter() < self.end:
             start = time.perf_counter()
             try:
-                ask(connection, options, self.request["sql"].format(key=draw.randrange(self.request["keys"])))
+                key = draw.randrange(self.request["keys"])
+                ask(connection, options, self.request["sql"].format(key=key, end=key + RANGE))
                 latencies.append(time.perf_counter() - start)
             except Exception as error:
                 errors.append(f"{type(error).__name__}: {error}")
