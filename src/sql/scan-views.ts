@@ -101,7 +101,8 @@ function hiveOptions(scan: Scan, { files }: ScanPart): string {
   if (!scan.hivePartitioning) return 'hive_partitioning = false';
   const types = hiveKeys(files[0]?.path ?? '').flatMap((key) => {
     const column = scan.columns.find(({ name }) => name.toLowerCase() === key.toLowerCase());
-    return column === undefined ? [] : [`${identifier(key)}: ${typeText(column.type)}`];
+    // As a text: a bare type with a scale or of several words does not parse here.
+    return column === undefined ? [] : [`${identifier(key)}: ${stringLiteral(typeText(column.type))}`];
   });
   return `hive_partitioning = true${types.length === 0 ? '' : `, hive_types = {${types.join(', ')}}`}`;
 }

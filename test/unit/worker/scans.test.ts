@@ -83,6 +83,20 @@ describe('a scan', () => {
     expect(await rowsOf({ ...SCAN, parts: parts.slice(1) }, 'SELECT * FROM t LIMIT 1')).toEqual([[5000000000n, null, 'x y']]);
   });
 
+  test.each([
+    ['1.5', 'DECIMAL(9,2)', '1.50'],
+    ['2024-01-31', 'TIMESTAMP WITH TIME ZONE', '2024-01-31 00:00:00+00'],
+    ['007', 'UTINYINT', '7'],
+  ])('gives the partition %s the type %s', async (value, type, shown) => {
+    const path = `typed=${value}/a.parquet`;
+    mkdirSync(join(directory, `typed=${value}`));
+    await runTrustedScript([`COPY (SELECT 1 AS id) TO '${join(directory, path)}' (FORMAT parquet)`]);
+    const columns = [{ name: 'typed', type }];
+    expect(await rowsOf({ ...SCAN, columns, parts: [{ files: await stored(path), missing: [] }] }, 'SELECT typed::VARCHAR FROM t')).toEqual([
+      [shown],
+    ]);
+  });
+
   test('of no files has no rows', async () => {
     expect(await rowsOf({ ...SCAN, parts: [] })).toEqual([]);
     expect(await rowsOf({ ...SCAN, parts: [] }, 'SELECT count(*), any_value(k) FROM t')).toEqual([[0n, null]]);
