@@ -7,12 +7,14 @@ import { isSystem } from './information-schema.ts';
 
 /** What DuckDB calls consistent all the same: with one argument `age` counts from today, the other one draws lots. */
 const INCONSISTENT: readonly string[] = ['age', 'reservoir_quantile'];
+/** Values of the session and its clock, which may be written without brackets; `current_localtime` is one that DuckDB calls consistent. */
+const SESSION_VALUE = /^(?:current_\w+|session_user|user|localtime|localtimestamp)$/i;
 
 /** Lower-case names of functions whose value depends on nothing but what they are given, in every overload. */
 export function consistentFunctions(functions: readonly FunctionInfo[]): ReadonlySet<string> {
   const names = new Set(functions.map(({ name }) => name.toLowerCase()));
   for (const { name, stability } of functions) if (stability !== 'CONSISTENT') names.delete(name.toLowerCase());
-  for (const name of INCONSISTENT) names.delete(name);
+  for (const name of [...names]) if (INCONSISTENT.includes(name) || SESSION_VALUE.test(name)) names.delete(name);
   return names;
 }
 
@@ -61,9 +63,6 @@ function isTimed(condition: Predicate): boolean {
 function isTimedScalar(scalar: Scalar): boolean {
   return scalar.kind === 'call' && (scalar.function === 'current_date' || scalar.args.some(isTimedScalar));
 }
-
-/** Values of the session that are written without brackets. */
-const SESSION_VALUE = /^(?:current_\w+|session_user|user|localtime|localtimestamp)$/i;
 
 function isSteady({ functions: called }: GatedStatement, ast: unknown, functions: ReadonlySet<string>): boolean {
   if (![...called].every((name) => functions.has(name))) return false;

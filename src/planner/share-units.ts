@@ -15,12 +15,15 @@ export interface Unit {
 
 /** The engine counts a file's rows in a column of this name. */
 const ROW_NUMBER = 'file_row_number';
+const NAMED_IN_PATH = /file_row_number=/i;
 
 /** Files of more than `bytes` in pieces, where an index tells of their row groups. */
 export function unitsOf({ dataset, parts = [] }: PlanEntry, bytes: number): readonly Unit[] {
   const byRows = dataset.source.kind === 'parquet' && !dataset.columns.some(({ name }) => foldName(name) === ROW_NUMBER);
+  // A directory of that name would count in its place.
+  const isCut = (file: StoredFile): boolean => byRows && file.bytes > bytes && !NAMED_IN_PATH.test(file.path);
   return parts.flatMap((part) =>
-    part.files.flatMap((file) => (byRows && part.rows === undefined && file.bytes > bytes ? piecesOf(part, file) : wholeFile(part, file))),
+    part.files.flatMap((file) => (part.rows === undefined && isCut(file) ? piecesOf(part, file) : wholeFile(part, file))),
   );
 }
 

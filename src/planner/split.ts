@@ -7,6 +7,7 @@ import type { ScanPart } from '../model.ts';
 import { foldName } from '../names.ts';
 import type { PlanEntry } from '../sql/index.ts';
 import type { Bound } from './bind.ts';
+import { consistentFunctions } from './repeatable.ts';
 import { partsOfUnits, unitsOf } from './share-units.ts';
 
 /** What decides whether a scan is shared out. */
@@ -43,10 +44,8 @@ function whole(reason: string): Split {
 
 /** Functions of which every overload is one value out of one row's values, the same in every task. */
 export function rowFunctions(functions: readonly FunctionInfo[]): ReadonlySet<string> {
-  const names = new Set(functions.map(({ name }) => name.toLowerCase()));
-  for (const { name, type, stability } of functions) if (type !== 'scalar' || stability !== 'CONSISTENT') names.delete(name.toLowerCase());
-  // With one argument it counts from today.
-  names.delete('age');
+  const names = new Set(consistentFunctions(functions));
+  for (const { name, type } of functions) if (type !== 'scalar') names.delete(name.toLowerCase());
   return names;
 }
 

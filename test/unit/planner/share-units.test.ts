@@ -79,4 +79,7 @@ test('one large file is cut at its row groups', () => {
   expect(balanced(unitsOf(entry, 40), 1).map(partsOfUnits)[0]?.[0]).not.toHaveProperty('rows');
   const counted = { ...DATASET, columns: [{ name: 'FILE_ROW_NUMBER', type: 'BIGINT', tags: [] }] };
   expect(unitsOf({ ...entry, dataset: counted }, 1)).toHaveLength(1);
+  // Not in the catalog, but the engine reads it off the path all the same.
+  const named = { ...index, files: index.files.map((file) => ({ ...file, path: '/t/File_Row_Number=1/0' })) };
+  expect(unitsOf({ ...entry, parts: partsOf(indexedSet(named, DATASET), [0]) }, 20)).toHaveLength(1);
 });

@@ -92,9 +92,9 @@ describe('a scan', () => {
     mkdirSync(join(directory, `typed=${value}`));
     await runTrustedScript([`COPY (SELECT 1 AS id) TO '${join(directory, path)}' (FORMAT parquet)`]);
     const columns = [{ name: 'typed', type }];
-    expect(await rowsOf({ ...SCAN, columns, parts: [{ files: await stored(path), missing: [] }] }, 'SELECT typed::VARCHAR FROM t')).toEqual([
-      [shown],
-    ]);
+    expect(await rowsOf({ ...SCAN, columns, parts: [{ files: await stored(path), missing: [] }] }, 'SELECT typed::VARCHAR FROM t')).toEqual(
+      [[shown]],
+    );
   });
 
   test('of no files has no rows', async () => {
