@@ -3,7 +3,7 @@ import type { Dataset, FileIndex, IndexedFile, RowGroup, ScanPart, StoredFile } 
 import { foldName } from '../names.ts';
 import { type Condition, readKey } from '../sql/index.ts';
 import { columnFacts } from './column-facts.ts';
-import { type Fact, type Facts, type Outcome, outcomeOf } from './prune.ts';
+import { type Fact, type Outcome, outcomeOf, united } from './prune.ts';
 
 export interface FileSet {
   readonly dataset: Dataset;
@@ -17,9 +17,13 @@ export interface FileSet {
 /** Files of which each partition column has one value. */
 interface Partition {
   readonly facts: ReadonlyMap<string, Fact | null>;
+  /** What all its files together tell of other columns, once it was asked for. */
+  readonly summaries: Map<string, Fact | null>;
   /** Places in `FileSet.files`, in order. */
   readonly files: readonly number[];
 }
+
+type OpenPartition = Omit<Partition, 'files'> & { readonly files: number[] };
 
 /** Places in `FileSet.files`, in order. */
 export interface Selection {
@@ -74,11 +78,11 @@ function unescaped(text: string): string {
 
 function grouped<File>(files: readonly File[], { columns }: Dataset, valuesOf: (file: File) => readonly PathValue[]): readonly Partition[] {
   const types = new Map(columns.map(({ name, type }) => [foldName(name), type]));
-  const byValues = new Map<string, { readonly facts: ReadonlyMap<string, Fact | null>; readonly files: number[] }>();
+  const byValues = new Map<string, OpenPartition>();
   for (const [place, file] of files.entries()) {
     const values = valuesOf(file);
     const key = values.map(([name, value]) => `${name}\0${value ?? '\0'}`).join('\0');
-    const partition = byValues.get(key) ?? { facts: factsOf(values, types), files: [] };
+    const partition: OpenPartition = byValues.get(key) ?? { facts: factsOf(values, types), summaries: new Map(), files: [] };
     byValues.set(key, partition);
     partition.files.push(place);
   }
@@ -100,9 +104,9 @@ function partitionFact(value: string | null, type: string): Fact | null {
 export function select(set: FileSet, condition: Condition): Selection {
   const places: number[] = [];
   let decided = true;
-  for (const { facts, files } of set.partitions) {
-    const partition: Facts = (column) => facts.get(column) ?? null;
-    const outcome = outcomeOf(condition, partition);
+  for (const partition of set.partitions) {
+    const { facts, files } = partition;
+    const outcome = outcomeOf(condition, (column) => (facts.has(column) ? (facts.get(column) ?? null) : summaryOf(set, partition, column)));
     if (!outcome.holds) continue;
     for (const place of files) {
       const found = outcome.fails ? fileOutcome(set, place, condition, facts) : outcome;
@@ -112,6 +116,31 @@ export function select(set: FileSet, condition: Condition): Selection {
     }
   }
   return { files: places.sort((a, b) => a - b), decided };
+}
+
+function summaryOf(set: FileSet, partition: Partition, column: string): Fact | null {
+  const known = partition.summaries.get(column);
+  if (known !== undefined) return known;
+  const summary = summarized(set, partition, column);
+  partition.summaries.set(column, summary);
+  return summary;
+}
+
+/** null as soon as one row group does not tell. */
+function summarized({ dataset, index }: FileSet, { files }: Partition, column: string): Fact | null {
+  if (index === null) return null;
+  let summary: Fact | null = null;
+  for (const place of files) {
+    const file = index.files[place];
+    if (file === undefined) return null;
+    const facts = columnFacts(index, dataset, file.variant);
+    for (const group of file.rowGroups ?? [null]) {
+      const fact = facts(column, group);
+      if (fact === null) return null;
+      summary = summary === null ? fact : united(summary, fact);
+    }
+  }
+  return summary;
 }
 
 function fileOutcome({ dataset, index }: FileSet, place: number, condition: Condition, partition: Partition['facts']): Outcome {

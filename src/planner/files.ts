@@ -80,41 +80,43 @@ async function fileSet(dataset: Dataset, connections: readonly Connection[], fil
 }
 
 /** Of one set of files, what was found for the conditions asked last. */
-const KEPT_READINGS = 64;
+const KEPT = 64;
+
+interface Visible extends Selection {
+  readonly bytes: number;
+}
+
+const visibles = new WeakMap<FileSet, Map<string, Visible>>();
 const readings = new WeakMap<FileSet, Map<string, Reading>>();
 
-function readingOf(set: FileSet, decision: AllowDecision, own: Condition): Reading {
-  const filter = decision.rowFilter === null ? ALWAYS : filterCondition(decision.rowFilter, set.dataset.columns);
-  const asked = onlyColumns(own, rawColumns(decision));
-  const key = JSON.stringify([filter, asked], (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
-  const known = readings.get(set) ?? new Map<string, Reading>();
-  readings.set(set, known);
-  const reading = known.get(key) ?? makeReading(set, filter, asked);
-  known.delete(key);
-  known.set(key, reading);
-  for (const oldest of known.keys()) if (known.size > KEPT_READINGS) known.delete(oldest);
-  return reading;
+function remembered<T>(known: WeakMap<FileSet, Map<string, T>>, set: FileSet, asked: unknown, make: () => T): T {
+  const byKey = known.get(set) ?? new Map<string, T>();
+  known.set(set, byKey);
+  const key = JSON.stringify(asked, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value));
+  const found = byKey.get(key) ?? make();
+  byKey.delete(key);
+  byKey.set(key, found);
+  for (const oldest of byKey.keys()) if (byKey.size > KEPT) byKey.delete(oldest);
+  return found;
 }
 
 /**
  * The statement's own conditions leave files unread only where the principal may see every row of them: what a plan looks like would
  * tell of rows that the filter hides otherwise. The engine applies them there.
  */
-function makeReading(set: FileSet, filter: Condition, own: Condition): Reading {
-  const visible = select(set, filter);
-  const read = visible.decided ? both(visible, select(set, own)) : visible.files;
-  return {
-    parts: partsOf(set, read),
-    files: read.length,
-    bytes: bytesOf(set.files, read),
-    allFiles: visible.files.length,
-    allBytes: bytesOf(set.files, visible.files),
-  };
-}
-
-function both(a: Selection, b: Selection): readonly number[] {
-  const other = new Set(b.files);
-  return a.files.filter((place) => other.has(place));
+function readingOf(set: FileSet, decision: AllowDecision, own: Condition): Reading {
+  const filter = decision.rowFilter === null ? ALWAYS : filterCondition(decision.rowFilter, set.dataset.columns);
+  const visible = remembered(visibles, set, filter, (): Visible => {
+    const selection = select(set, filter);
+    return { ...selection, bytes: bytesOf(set.files, selection.files) };
+  });
+  const asked = visible.decided && own !== ALWAYS ? onlyColumns(own, rawColumns(decision)) : ALWAYS;
+  return remembered(readings, set, [filter, asked], (): Reading => {
+    const all = { allFiles: visible.files.length, allBytes: visible.bytes };
+    if (asked === ALWAYS) return { parts: partsOf(set, visible.files), files: all.allFiles, bytes: all.allBytes, ...all };
+    const { files } = select(set, { kind: 'and', of: [filter, asked] });
+    return { parts: partsOf(set, files), files: files.length, bytes: bytesOf(set.files, files), ...all };
+  });
 }
 
 function bytesOf(files: readonly StoredFile[], places: readonly number[]): number {

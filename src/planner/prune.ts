@@ -8,6 +8,14 @@ export interface Fact {
   readonly hasNull: boolean;
 }
 
+/** Of the rows of both. */
+export function united(a: Fact, b: Fact): Fact {
+  const hasNull = a.hasNull || b.hasNull;
+  if (a.min === null || a.max === null) return { ...b, hasNull };
+  if (b.min === null || b.max === null) return { ...a, hasNull };
+  return { min: compareKeys(a.min, b.min) <= 0 ? a.min : b.min, max: compareKeys(a.max, b.max) >= 0 ? a.max : b.max, hasNull };
+}
+
 /** By folded column name; null = nothing is known. */
 export type Facts = (column: string) => Fact | null;
 
