@@ -4,8 +4,8 @@ import type { ClusterKeys } from './cluster-keys.ts';
 import type { Config } from './config.ts';
 import type { DisposalStack } from './disposal.ts';
 import { createEngine, type Engine } from './engine/index.ts';
+import type { Connection } from './files.ts';
 import type { Logger } from './log.ts';
-import type { Connection } from './model.ts';
 import { createStorage, type Storage } from './storage/index.ts';
 import { createEnginePool, type EnginePool, keepAuthorized } from './worker/index.ts';
 

@@ -4,8 +4,9 @@ import { openKeysIfThere } from './cluster-keys.ts';
 import { readConfig } from './config.ts';
 import type { RegistryReport } from './datasets/index.ts';
 import { fail } from './errors.ts';
+import type { FileFormat } from './files.ts';
 import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts';
-import type { Dataset, FileFormat, TableName } from './model.ts';
+import type { Dataset, TableName } from './model.ts';
 import { foldName } from './names.ts';
 import { takeFlag } from './policy-cli.ts';
 

@@ -2,11 +2,12 @@
 import { totalmem } from 'node:os';
 import type { Config } from './config.ts';
 import type { EngineStats } from './engine/index.ts';
+import type { Connection } from './files.ts';
 import { limitPlanning } from './flight/index.ts';
 import type { Logger } from './log.ts';
 import type { Metadata } from './metadata.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
-import type { Connection, Snapshot } from './model.ts';
+import type { Snapshot } from './model.ts';
 import type { Planner } from './planner/index.ts';
 import { createReadiness, type Readiness } from './readiness.ts';
 import { createRestServer, type RestServer } from './rest/index.ts';

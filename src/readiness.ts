@@ -1,6 +1,7 @@
 /** Whether this node should get anything new: it reaches the metadata, its storage answers, it is not shutting down. */
+
+import type { Connection } from './files.ts';
 import type { Logger } from './log.ts';
-import type { Connection } from './model.ts';
 
 export interface ReadinessOptions {
   /** Why the metadata can not be relied on any more; null = it can. */

@@ -215,7 +215,7 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
     key: 'extensions',
     default: '',
     parse: optional(path),
-    doc: "Directory that holds `httpfs.duckdb_extension`, which connections of kind `s3` need. Empty: DuckDB downloads it to its own place.",
+    doc: 'Directory that holds `httpfs.duckdb_extension`, which connections of kind `s3` need. Empty: DuckDB downloads it to its own place.',
   },
   SLUICE_SQL_MAX_BYTES: { key: 'sqlBytesMax', default: '256KB', parse: bytes(1024, 16 * MIB), doc: 'Longest statement.' },
   SLUICE_SQL_MAX_DEPTH: { key: 'sqlDepthMax', default: '150', parse: integer(10, 1000), doc: 'Deepest nesting of a statement.' },

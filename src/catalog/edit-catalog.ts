@@ -1,7 +1,7 @@
 /** Changes one dataset's entry in the text of catalog.yaml; comments and order of everything else stay. */
 import { isMap, parseDocument, type YAMLMap } from 'yaml';
 import { fail } from '../errors.ts';
-import type { FileFormat } from '../model.ts';
+import type { FileFormat } from '../files.ts';
 import { foldName } from '../names.ts';
 import type { ColumnType } from './types.ts';
 

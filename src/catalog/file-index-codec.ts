@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import type { FileIndex, IndexedFile, RowGroup, ValueRange } from '../model.ts';
+import type { FileIndex, IndexedFile, RowGroup, ValueRange } from '../files.ts';
 import { CountColumn, type PackedTexts, packTexts, TextColumn } from './packed-column.ts';
 
 export interface LoadedIndex {

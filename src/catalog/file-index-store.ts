@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { Dataset, FileIndex } from '../model.ts';
+import type { FileIndex } from '../files.ts';
+import type { Dataset } from '../model.ts';
 import { decodeIndex, encodeIndex, type LoadedIndex } from './file-index-codec.ts';
 
 export interface IndexSummary {

@@ -1,7 +1,7 @@
 /** Paths of catalog.yaml: `${name}` expands, relative ones start at their base, none leaves its connection. */
 import { statSync } from 'node:fs';
 import { isAbsolute, join, normalize, posix, resolve, sep } from 'node:path';
-import type { FileFormat, S3Connection } from '../model.ts';
+import type { FileFormat, S3Connection } from '../files.ts';
 import type { YamlNode } from './yaml-node.ts';
 
 export interface PathBase {

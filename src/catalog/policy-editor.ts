@@ -1,5 +1,6 @@
 /** Changes to the policy set by programs: the whole set is checked before it is written, and nobody else's change is overwritten. */
-import type { Connection, Dataset, Snapshot } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { Dataset, Snapshot } from '../model.ts';
 import { foldName } from '../names.ts';
 import type { PolicyFiles } from './load.ts';
 import type { PathBase } from './paths.ts';

@@ -1,6 +1,7 @@
 /** catalog.yaml → catalog name, tags, connections and dataset drafts whose columns are as declared. */
 
-import type { Connection, Dataset } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault, wordFault } from './identifiers.ts';
 import type { PathBase } from './paths.ts';

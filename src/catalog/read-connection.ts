@@ -1,5 +1,5 @@
 /** One entry of `connections:`. */
-import type { Connection } from '../model.ts';
+import type { Connection } from '../files.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import { readS3Connection } from './read-s3.ts';
 import type { YamlNode } from './yaml-node.ts';

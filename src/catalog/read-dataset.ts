@@ -1,6 +1,7 @@
 /** One entry of `datasets:`. */
 
-import type { Connection, Dataset, FileFormat, Source } from '../model.ts';
+import type { Connection, FileFormat } from '../files.ts';
+import type { Dataset, Source } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault } from './identifiers.ts';
 import { type DeclaredKeys, readKeys } from './keys.ts';

@@ -1,5 +1,5 @@
 /** A connection to an S3-compatible store: where it is, and where its credentials come from. Secrets stand here sealed only. */
-import type { S3Connection, S3CredentialSource } from '../model.ts';
+import type { S3Connection, S3CredentialSource } from '../files.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import type { YamlNode } from './yaml-node.ts';
 

@@ -1,5 +1,6 @@
 /** The store's face and what it is given from outside. */
-import type { Connection, Dataset, Snapshot } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { Dataset, Snapshot } from '../model.ts';
 
 /** Every implementation passes `test/contracts/metadata-store.ts`. */
 export interface MetadataStore extends AsyncDisposable {

@@ -1,6 +1,7 @@
 /** The policy directory's snapshot with the tables that principals made for themselves. */
 import { join } from 'node:path';
-import type { Connection, Dataset, Snapshot } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { Dataset, Snapshot } from '../model.ts';
 import { SCRATCH_CONNECTION } from './read-catalog.ts';
 import type { ScratchTable } from './scratch-files.ts';
 import type { ScratchStore } from './scratch-store.ts';

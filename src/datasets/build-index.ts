@@ -1,7 +1,7 @@
 /** Files of a dataset → its index. Files that are in the previous index with the same version are not opened again. */
 import { sourceHash } from '../catalog/index.ts';
 import { fail } from '../errors.ts';
-import type { FileIndex, IndexedFile, StoredFile } from '../model.ts';
+import type { FileIndex, IndexedFile, StoredFile } from '../files.ts';
 import { foldName } from '../names.ts';
 import type { ColumnType } from './columns.ts';
 import { readPartitions } from './hive.ts';

@@ -1,5 +1,5 @@
 /** Ranges of values in the order of an index, from files that have their columns in another one. */
-import type { IndexedFile, StoredFile } from '../model.ts';
+import type { IndexedFile, StoredFile } from '../files.ts';
 import { foldName } from '../names.ts';
 import type { ColumnType } from './columns.ts';
 

@@ -1,7 +1,7 @@
 /** What is in each file: columns and, of Parquet files, row groups. Files are read in batches, few at a time. */
 import type { ColumnInfo, Engine, FileStatistics } from '../engine/index.ts';
 import { SluiceError, toSluiceError } from '../errors.ts';
-import type { FileFormat } from '../model.ts';
+import type { FileFormat } from '../files.ts';
 import { csvRelation, jsonRelation } from './relations.ts';
 
 export interface ReadFile {

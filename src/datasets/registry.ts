@@ -1,7 +1,8 @@
 /** Registers datasets of files and keeps their indexes: the catalog is written first, so that no index is of types that it does not have. */
 import { type DatasetEntry, editDataset, type PolicyEditor } from '../catalog/index.ts';
 import { fail } from '../errors.ts';
-import type { Connection, Dataset, FileFormat, FileIndex, Snapshot, TableName } from '../model.ts';
+import type { Connection, FileFormat, FileIndex } from '../files.ts';
+import type { Dataset, Snapshot, TableName } from '../model.ts';
 import { buildIndex } from './build-index.ts';
 import type { BuiltIndex, FileDataset, IndexPorts, IndexRequest } from './types.ts';
 

@@ -10,7 +10,8 @@ export function jsonRelation(paths: readonly string[]): string {
   return `read_json(${fileList(paths)}, format = 'newline_delimited', union_by_name = true, hive_partitioning = false)`;
 }
 
-/** Each by its own name: no character in it is a pattern. */
+/** Each by its own name: no character in it is a pattern. On S3 none is, by the engine's setting. */
 function fileList(paths: readonly string[]): string {
-  return `[${paths.map((path) => `'${path.replaceAll(/[*?[]/g, '[$&]').replaceAll("'", "''")}'`).join(', ')}]`;
+  const literal = (path: string): string => (path.startsWith('s3://') ? path : path.replaceAll(/[*?[]/g, '[$&]'));
+  return `[${paths.map((path) => `'${literal(path).replaceAll("'", "''")}'`).join(', ')}]`;
 }

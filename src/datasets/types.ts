@@ -1,7 +1,8 @@
 /** What making and keeping the indexes of datasets needs, and gives. */
 import type { FileIndexStore } from '../catalog/index.ts';
 import type { Engine } from '../engine/index.ts';
-import type { Connection, Dataset, FileFormat, FileIndex, Source, StoredFile } from '../model.ts';
+import type { Connection, FileFormat, FileIndex, StoredFile } from '../files.ts';
+import type { Dataset, Source } from '../model.ts';
 import type { ListOptions } from '../storage/index.ts';
 import type { ColumnType } from './columns.ts';
 

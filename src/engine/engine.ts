@@ -1,7 +1,8 @@
 /** The worker's instance: files of its connections only, everything else closed, settings locked. */
 import { sep } from 'node:path';
 import { fail, SluiceError } from '../errors.ts';
-import { type Connection, PLAIN_FORM } from '../model.ts';
+import type { Connection } from '../files.ts';
+import { PLAIN_FORM } from '../model.ts';
 import { createBufferBudget } from './buffer-budget.ts';
 import { bodyCodec } from './compression.ts';
 import { connect } from './database.ts';
@@ -205,13 +206,12 @@ function sandboxSetup(options: EngineOptions): string[] {
 }
 
 /**
- * Byte ranges and Parquet footers stay in the buffer pool, which evicts them when a query needs the memory. Each opening of a file asks for
+ * Byte ranges, Parquet footers among them, stay in the buffer pool, which evicts them when a query needs the memory. Each opening of a file asks for
  * its ETag, or time of change, first: a replaced object is never read from the cache.
  */
 const FILE_CACHES: readonly string[] = [
   'SET enable_external_file_cache = true',
   "SET validate_external_file_cache = 'VALIDATE_ALL'",
-  'SET parquet_metadata_cache = true',
 ];
 
 function attach(connection: Connection): string[] {

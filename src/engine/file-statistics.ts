@@ -58,9 +58,9 @@ export async function readStatistics(
   });
 }
 
-/** A name with such a character would be read as a pattern. */
+/** A name with such a character would be read as a pattern; names on S3 are literal (`s3_url_compatibility_mode`). */
 function literalPath(path: string): string {
-  return path.replaceAll(/[*?[]/g, '[$&]');
+  return path.startsWith('s3://') ? path : path.replaceAll(/[*?[]/g, '[$&]');
 }
 
 type LeafRow = readonly [

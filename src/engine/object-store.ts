@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError, STORAGE_FAULTS } from '../errors.ts';
-import type { Connection, S3Connection, S3Credentials } from '../model.ts';
+import type { Connection, S3Connection, S3Credentials } from '../files.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 
 /** Seconds without an answer. */

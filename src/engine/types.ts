@@ -1,6 +1,7 @@
 /** The faces of the engine: plain values in and out, no native handle. */
 import type { Schema } from 'apache-arrow';
-import type { BatchSource, Connection, PlanCatalog, S3Connection, S3Credentials, WireForm } from '../model.ts';
+import type { Connection, S3Connection, S3Credentials } from '../files.ts';
+import type { BatchSource, PlanCatalog, WireForm } from '../model.ts';
 
 export interface FunctionInfo {
   readonly name: string;

@@ -1,5 +1,6 @@
 /** What an index tells of a column's values in the row groups of one file. */
-import type { Dataset, FileIndex, RowGroup, ValueRange } from '../model.ts';
+import type { FileIndex, RowGroup, ValueRange } from '../files.ts';
+import type { Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
 import { keepsOrder, readKey } from '../sql/index.ts';
 import type { Fact } from './prune.ts';

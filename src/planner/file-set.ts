@@ -1,5 +1,6 @@
 /** A dataset's files with what is known of them, by partition, so that leaving most of them unread costs little. */
-import type { Dataset, FileIndex, IndexedFile, RowGroup, ScanPart, StoredFile } from '../model.ts';
+import type { FileIndex, IndexedFile, RowGroup, ScanPart, StoredFile } from '../files.ts';
+import type { Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
 import { type Condition, readKey } from '../sql/index.ts';
 import { columnFacts } from './column-facts.ts';

@@ -1,6 +1,7 @@
 /** Which files each entry of a plan reads: those that its row filter and the statement's own conditions leave over. */
 import { fail } from '../errors.ts';
-import type { AllowDecision, Connection, Dataset, FileIndex, ScanPart, StoredFile } from '../model.ts';
+import type { Connection, FileIndex, ScanPart, StoredFile } from '../files.ts';
+import type { AllowDecision, Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
 import { ALWAYS, type Condition, filterCondition, onlyColumns, type PlanEntry } from '../sql/index.ts';
 import { type FileSet, indexedSet, listedSet, partsOf, type Selection, select } from './file-set.ts';

@@ -1,6 +1,7 @@
 /** The files of datasets without an index, as they are when a query is planned. Sizes are bytes. */
 import { fail } from '../errors.ts';
-import type { Connection, Dataset, Source, StoredFile } from '../model.ts';
+import type { Connection, StoredFile } from '../files.ts';
+import type { Dataset, Source } from '../model.ts';
 import { parquetPattern } from '../sql/index.ts';
 
 export interface ListingPorts {

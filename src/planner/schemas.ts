@@ -1,7 +1,8 @@
 /** Finds the column types of a draft catalog when a policy directory is loaded; reads schemas, never rows. */
 import type { Analyzer } from '../engine/index.ts';
 import { fail, toSluiceError } from '../errors.ts';
-import type { Column, Connection, Dataset, Snapshot } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { Column, Dataset, Snapshot } from '../model.ts';
 import { sourceRelation } from '../sql/index.ts';
 import { type BindContext, bindView } from './bind.ts';
 import { openView } from './shapes.ts';

@@ -1,5 +1,5 @@
 /** What a scan is cut into: files, and row groups of large ones. */
-import type { ScanPart, StoredFile } from '../model.ts';
+import type { ScanPart, StoredFile } from '../files.ts';
 import { foldName } from '../names.ts';
 import type { PlanEntry } from '../sql/index.ts';
 import { indexedFile } from './file-set.ts';

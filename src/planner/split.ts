@@ -3,7 +3,7 @@
  * row comes from one row of one dataset, so that the shares' rows in their order are the rows of the whole.
  */
 import type { FunctionInfo } from '../engine/index.ts';
-import type { ScanPart } from '../model.ts';
+import type { ScanPart } from '../files.ts';
 import { foldName } from '../names.ts';
 import type { PlanEntry } from '../sql/index.ts';
 import type { Bound } from './bind.ts';
@@ -24,6 +24,9 @@ export interface Split {
   readonly reason: string;
 }
 
+/** As much as is shared out at least makes so many shares; more bytes make more. */
+const SHARES = 4;
+
 /** `bound` with the files of its entries. */
 export function splitStatement(bound: Bound, endpointsMax: number, rules: SplitRules): Split {
   if (endpointsMax <= 1) return whole('the client reads one endpoint');
@@ -31,7 +34,7 @@ export function splitStatement(bound: Bound, endpointsMax: number, rules: SplitR
   if (entry === null) return whole('the statement is more than a filter and a projection of the rows of one dataset');
   const bytes = (entry.parts ?? []).reduce((sum, { files }) => files.reduce((more, file) => more + file.bytes, sum), 0);
   if (bytes < rules.bytesMin) return whole('what it reads is small');
-  const count = Math.min(endpointsMax, Math.ceil((2 * bytes) / rules.bytesMin));
+  const count = Math.min(endpointsMax, Math.ceil((SHARES * bytes) / rules.bytesMin));
   const units = unitsOf(entry, bytes / count);
   if (units.length < 2) return whole('what it reads is one file');
   const shares = balanced(units, Math.min(count, units.length)).map(partsOfUnits);

@@ -1,7 +1,8 @@
 /** The private catalog of one plan: a source layer over storage and governed views over it. */
 import { createHash } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { AllowDecision, Column, ColumnDecision, Dataset, PlanCatalog, Scan, ScanPart } from '../model.ts';
+import type { Scan, ScanPart } from '../files.ts';
+import type { AllowDecision, Column, ColumnDecision, Dataset, PlanCatalog } from '../model.ts';
 import { maskExpression } from './masks.ts';
 import { predicateSql, type Row } from './predicate-sql.ts';
 import { identifier, qualified, replaceEnums, stringLiteral, typeText } from './quote.ts';

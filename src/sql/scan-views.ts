@@ -1,7 +1,8 @@
 /** SQL text of scans: what the worker makes of a dataset's files before the governed views over them. */
 import { createHash } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { PlanCatalog, Scan, ScanPart } from '../model.ts';
+import type { Scan, ScanPart } from '../files.ts';
+import type { PlanCatalog } from '../model.ts';
 import { identifier, qualified, stringLiteral, typeText } from './quote.ts';
 
 /** Schema of the source layer; no dataset may use it. */
@@ -82,9 +83,9 @@ function fileList({ files }: ScanPart): string {
   return `[${files.map(({ path }) => stringLiteral(literalPath(path))).join(', ')}]`;
 }
 
-/** A name with such a character would be read as a pattern. */
+/** A name with such a character would be read as a pattern, except on S3, where the engine's setting makes every name literal. */
 function literalPath(path: string): string {
-  return /[*?[]/.test(path) ? path.replaceAll(/[*?[]/g, '[$&]') : path;
+  return /[*?[]/.test(path) && !path.startsWith('s3://') ? path.replaceAll(/[*?[]/g, '[$&]') : path;
 }
 
 /** What the files themselves hold. */

@@ -1,6 +1,7 @@
 /** The statements of whoever operates the server. */
 import { fail } from '../errors.ts';
-import type { FileFormat, StewardCommand } from '../model.ts';
+import type { FileFormat } from '../files.ts';
+import type { StewardCommand } from '../model.ts';
 import type { CommandReader } from './command-reader.ts';
 
 const FORMATS: readonly FileFormat[] = ['parquet', 'csv', 'json'];

@@ -1,5 +1,5 @@
 /** Credentials that are asked for once at a time, renewed before they expire, and kept to their end when that fails. */
-import type { S3Credentials } from '../model.ts';
+import type { S3Credentials } from '../files.ts';
 
 export interface CredentialCache {
   /** Rejects as `resolve` does, when there are none that still hold. */

@@ -1,7 +1,7 @@
 /** Files of local directories. */
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import type { StoredFile } from '../model.ts';
+import type { StoredFile } from '../files.ts';
 import { AT_ONCE, inParallel } from './at-once.ts';
 import { storageError } from './faults.ts';
 

@@ -1,6 +1,6 @@
 /** Where credentials come from → the credentials, by the AWS SDK. */
 import { fromIni, fromNodeProviderChain, fromTemporaryCredentials, fromTokenFile } from '@aws-sdk/credential-providers';
-import type { S3Connection, S3CredentialSource, S3Credentials } from '../model.ts';
+import type { S3Connection, S3CredentialSource, S3Credentials } from '../files.ts';
 
 type Provider = () => Promise<{
   readonly accessKeyId: string;

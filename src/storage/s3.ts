@@ -1,6 +1,6 @@
 /** One S3 connection: listing and asking about its objects. Requests are tried again with jitter, and none waits without end. */
 import { HeadObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandInput, S3Client } from '@aws-sdk/client-s3';
-import type { S3Connection, S3Credentials, StoredFile } from '../model.ts';
+import type { S3Connection, S3Credentials, StoredFile } from '../files.ts';
 import { AT_ONCE, inParallel } from './at-once.ts';
 import type { CredentialCache } from './credential-cache.ts';
 import { faultOf, StoreError, storageError } from './faults.ts';

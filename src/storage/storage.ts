@@ -1,7 +1,7 @@
 /** One face over every kind of storage: each path goes to the connection that it lies below. */
 import { stat } from 'node:fs/promises';
 import { fail, SluiceError, STORAGE_FAULTS } from '../errors.ts';
-import type { Connection, S3Connection, StoredFile } from '../model.ts';
+import type { Connection, S3Connection, StoredFile } from '../files.ts';
 import { type CredentialCache, createCredentialCache } from './credential-cache.ts';
 import { storageError } from './faults.ts';
 import { readGlob } from './glob.ts';

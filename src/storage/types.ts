@@ -1,5 +1,5 @@
 /** The face of storage: facts about files and objects, and the credentials that open them. */
-import type { Connection, S3Connection, S3Credentials, StoredFile } from '../model.ts';
+import type { Connection, S3Connection, S3Credentials, StoredFile } from '../files.ts';
 
 export interface ListOptions {
   /** Most files; one more than that ends the listing. */

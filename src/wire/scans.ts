@@ -1,7 +1,8 @@
 /** Scans in a ticket: plain, or deflated when they are long. Faults fail with ticket.invalid. */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fail } from '../errors.ts';
-import type { FileFormat, PlanCatalog, Scan, ScanPart, StoredFile } from '../model.ts';
+import type { FileFormat, Scan, ScanPart, StoredFile } from '../files.ts';
+import type { PlanCatalog } from '../model.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
 
 /** Longer ones are deflated: paths and versions are much alike. */

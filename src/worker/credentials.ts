@@ -1,6 +1,6 @@
 /** Keeps an engine's S3 credentials those in force: storage renews them in time, here they reach the engine. */
 import type { Engine } from '../engine/index.ts';
-import type { Connection, S3Connection, S3Credentials } from '../model.ts';
+import type { Connection, S3Connection, S3Credentials } from '../files.ts';
 
 export interface CredentialPorts {
   /** What is in force now; cheap to ask. Rejects when there is nothing. */

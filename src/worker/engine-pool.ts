@@ -1,6 +1,6 @@
 /** One engine per set of connections: the sandbox can not grow once locked, so a new set takes over while the old one drains (D7). */
 import type { Engine, EngineStats } from '../engine/index.ts';
-import type { Connection } from '../model.ts';
+import type { Connection } from '../files.ts';
 import type { EngineLease } from './types.ts';
 
 export interface EnginePool extends AsyncDisposable {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Engine, KeptTable } from '../engine/index.ts';
-import type { Scan, StoredFile } from '../model.ts';
+import type { Scan, StoredFile } from '../files.ts';
 import { scanText } from '../sql/index.ts';
 import { filesOf, type HeldRelation } from './scans.ts';
 import type { EngineLease } from './types.ts';

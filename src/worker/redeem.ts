@@ -1,5 +1,6 @@
 /** Starting what a ticket holds: its query, on a leased engine, as the schema that was promised. */
-import type { BatchSource, Connection, QueryTask } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { BatchSource, QueryTask } from '../model.ts';
 import { makeScans, type ScanPorts, verified, verifiedSource } from './scans.ts';
 import { chainSources, onDispose, promisedSource } from './sources.ts';
 import type { EngineLease } from './types.ts';

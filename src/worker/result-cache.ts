@@ -4,7 +4,8 @@
  * whose decisions differ have different catalogs, so they never meet here (docs/decisions/012).
  */
 import { createHash } from 'node:crypto';
-import type { BatchSource, Connection, Dataset, QueryTask } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { BatchSource, Dataset, QueryTask } from '../model.ts';
 import { createFill, type Fill } from './result-fill.ts';
 import type { HeldResult, ResultStore, ResultStoreStats } from './result-store.ts';
 

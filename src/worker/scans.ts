@@ -1,7 +1,8 @@
 /** What a plan reads of files: checked before it is read and again at the end, so that no answer mixes versions. */
 import type { Engine } from '../engine/index.ts';
 import { SluiceError } from '../errors.ts';
-import type { BatchSource, Connection, PlanCatalog, Scan, StoredFile } from '../model.ts';
+import type { Connection, Scan, StoredFile } from '../files.ts';
+import type { BatchSource, PlanCatalog } from '../model.ts';
 import { type ExpandedCatalog, expandScans } from '../sql/index.ts';
 
 /** Rows of a scan that the engine holds already. */

@@ -3,7 +3,8 @@
 import type { ScratchCommit, ScratchDraft, ScratchStore, ScratchTable } from '../catalog/index.ts';
 import type { ColumnInfo } from '../engine/index.ts';
 import { fail } from '../errors.ts';
-import type { Connection, Lineage, PlanCatalog, Principal, Source, TableName } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { Lineage, PlanCatalog, Principal, Source, TableName } from '../model.ts';
 import { foldName } from '../names.ts';
 import { sourceRelation } from '../sql/index.ts';
 import type { EngineLease, PolicyInForce } from './types.ts';

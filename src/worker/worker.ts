@@ -1,7 +1,8 @@
 /** Sealed ticket → record batches. Decides nothing: it only checks that the decision inside still holds (invariants I3, I10). */
 import { randomUUID } from 'node:crypto';
 import { fail } from '../errors.ts';
-import type { BatchSource, Command, Connection, Principal, QueryTask, Task } from '../model.ts';
+import type { Connection } from '../files.ts';
+import type { BatchSource, Command, Principal, QueryTask, Task } from '../model.ts';
 import { checkInForce, openTicket, type Sealer, type Ticket } from '../wire/index.ts';
 import type { Admission } from './admission.ts';
 import { changedRows, commandIpc } from './command-result.ts';

@@ -1,7 +1,7 @@
 /** What every store of file indexes keeps, whatever it stores in. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { FileIndexStore } from '#src/catalog/file-index-store.js';
-import type { FileIndex } from '#src/model.js';
+import type { FileIndex } from '#src/files.js';
 import { SOURCE, smallIndex } from '../unit/catalog/index-fixture.ts';
 
 export interface IndexStoresUnderTest extends AsyncDisposable {

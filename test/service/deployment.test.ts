@@ -40,9 +40,9 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 function copy(rest: string): void {
   const [, stage, source = '', target = ''] = /^(?:--from=(\S+) )?(\S+) (\S+)$/.exec(rest) ?? [];
   const to = join(tree, target === './' ? source : target);
-  if (source === '/build/node_modules') return symlinkSync(join(ROOT, 'node_modules'), to);
-  if (stage === 'extensions') return cpSync(HTTPFS_DIRECTORY, to, { recursive: true });
-  cpSync(join(ROOT, source.replace(/^\/build\//, '')), to, { recursive: true });
+  if (source === '/build/node_modules') symlinkSync(join(ROOT, 'node_modules'), to);
+  else if (stage === 'extensions') cpSync(HTTPFS_DIRECTORY, to, { recursive: true });
+  else cpSync(join(ROOT, source.replace(/^\/build\//, '')), to, { recursive: true });
 }
 
 function inTree(text: string): string {

@@ -37,12 +37,16 @@ beforeAll(async () => {
         'demo.kinds': { connection: 'file', table: 'main.kinds' },
       },
     },
-    users: { everything: { roles: ['all'] }, limited: { roles: ['few'], attributes: { kind: ['kind 0', 'kind 2'] } } },
+    users: { everything: { roles: ['all'] }, limited: { roles: ['few'], attributes: { kind: ['kind 0', 'kind 2'] } }, days: { roles: ['some'] } },
     grants: [
       ['all', 'demo.*', 'select'],
       ['few', 'demo.*', 'select'],
+      ['some', 'demo.*', 'select'],
     ],
-    rowFilters: [{ id: 'own', roles: ['few'], datasets: ['demo.events'], filter: 'kind IN (principal.kind)' }],
+    rowFilters: [
+      { id: 'own', roles: ['few'], datasets: ['demo.events'], filter: 'kind IN (principal.kind)' },
+      { id: 'days', roles: ['some'], datasets: ['demo.events'], filter: 'day IN (2, 3)' },
+    ],
     masks: [{ id: 'short', roles: ['few'], columns: ['text'], mask: { first: 4 } }],
   });
   sluice = await startTestServer({ SLUICE_POLICIES: join(work, 'policies') });
@@ -139,13 +143,24 @@ describe('shares', () => {
       expect(one.locations).toHaveLength(1);
       expect(one.rows.length).toBeGreaterThan(100);
       const many = await pyarrow(sql, user, { endpoints: 'parallel' });
-      expect(many.locations).toHaveLength(7);
+      // The partitions of two days are small; whose rows are limited, sees nothing of where they are not.
+      expect(many.locations).toHaveLength(user === 'everything' && sql.includes('day IN') ? 1 : 7);
       expect(many.same_schema).toBe(true);
       expect(many.rows).toEqual(one.rows);
       expect((await adbc(sql, user)).rows).toEqual(one.rows);
       expect((await adbc(sql, user, { endpoints: 'single' })).rows).toEqual(one.rows);
     },
   );
+
+  test('a row filter on a partition leaves the others out of all that is told', async () => {
+    const all = await pyarrow('SELECT * FROM events', 'days', { endpoints: 'parallel' });
+    expect(all.locations).toHaveLength(1);
+    expect(new Set(all.rows.map((row) => row.at(-1)))).toEqual(new Set([2, 3]));
+    const told = await adbc('EXPLAIN POLICY SELECT * FROM events', 'days');
+    expect(JSON.stringify(told.rows)).toMatch(/reads 2 of 2 files/);
+    expect(JSON.stringify((await adbc('EXPLAIN POLICY SELECT * FROM events WHERE day = 3', 'days')).rows)).toMatch(/reads 1 of 2 files/);
+    expect(JSON.stringify((await adbc('EXPLAIN POLICY SELECT * FROM events WHERE day = 3', 'limited')).rows)).toMatch(/reads 7 of 7 files/);
+  });
 
   test('JDBC reads its four endpoints in any order', async () => {
     const jdbc = new JdbcClient();

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
+import type { Connection } from '#src/files.js';
 import { createLogger } from '#src/log.js';
-import type { Connection } from '#src/model.js';
 import { createReadiness, type Readiness, type ReadinessOptions } from '#src/readiness.js';
 
 const PATIENCE = { timeout: 60_000 };

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzipSync, gzip, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decodeIndex, encodeIndex } from '#src/catalog/file-index-codec.js';
-import type { IndexedFile } from '#src/model.js';
+import type { IndexedFile } from '#src/files.js';
 import { largeIndex, smallIndex } from './index-fixture.ts';
 
 function plain(file: IndexedFile): IndexedFile {

@@ -53,7 +53,7 @@ describe('hot reload', () => {
     await directory.write('rules.yaml', `${RULES}  - { id: m1, tags: [gone], mask: blur }\nmore: 1\n`);
     await expect.poll(() => problems.length).toBe(4);
     expect([...problems].sort()).toEqual([
-      'policy.csv:4: write p, role, object, action, effect, id',
+      'policy.csv:4: write p, role, object, action, effect, id, or the same and a cluster',
       expect.stringMatching(/^rules\.yaml:4: rule m1 is there twice, first in line 3$/),
       expect.stringMatching(/^rules\.yaml:4: unknown mask blur; known are /),
       'rules.yaml:5: unknown key more; known are rowFilters, masks',

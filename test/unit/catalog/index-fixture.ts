@@ -1,6 +1,7 @@
 /** File indexes for tests. */
 import { sourceHash } from '#src/catalog/file-index-store.js';
-import type { FileIndex, IndexedFile, Source } from '#src/model.js';
+import type { FileIndex, IndexedFile } from '#src/files.js';
+import type { Source } from '#src/model.js';
 
 export const SOURCE: Exclude<Source, { kind: 'view' | 'duckdb' }> = {
   kind: 'parquet',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Problems } from '#src/catalog/problems.js';
 import { readDataset } from '#src/catalog/read-dataset.js';
 import { readYaml } from '#src/catalog/yaml-node.js';
-import type { Connection } from '#src/model.js';
+import type { Connection } from '#src/files.js';
 
 const LAKE: Connection = { kind: 'local', name: 'lake', directory: '/lake' };
 const POND: Connection = { kind: 'local', name: 'pond', directory: '/pond' };

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Problems } from '#src/catalog/problems.js';
 import { readS3Connection } from '#src/catalog/read-s3.js';
 import { readYaml } from '#src/catalog/yaml-node.js';
-import type { S3Connection } from '#src/model.js';
+import type { S3Connection } from '#src/files.js';
 
 function read(text: string, plaintextNetwork = false): { connection: S3Connection | undefined; problems: readonly string[] } {
   const problems = new Problems();

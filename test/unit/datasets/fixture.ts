@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { createFileIndexStore, createIndexFiles, type FileIndexStore } from '#src/catalog/index.js';
 import type { FileSource, IndexPorts, IndexRequest } from '#src/datasets/types.js';
 import { type Engine, runTrustedScript } from '#src/engine/index.js';
-import type { StoredFile } from '#src/model.js';
+import type { StoredFile } from '#src/files.js';
 import { startEngine } from '../engine/fixtures.ts';
 
 export interface FilesWorld extends AsyncDisposable {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Engine, runTrustedScript } from '#src/engine/index.js';
-import type { S3Connection, S3Credentials } from '#src/model.js';
+import type { S3Connection, S3Credentials } from '#src/files.js';
 import { HTTPFS_DIRECTORY } from '#testbed';
 import { type S3Server, startS3 } from '../../support/s3.ts';
 import { collect } from './arrow-values.ts';

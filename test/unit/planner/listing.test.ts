@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Connection, Dataset, StoredFile } from '#src/model.js';
+import type { Connection, StoredFile } from '#src/files.js';
+import type { Dataset } from '#src/model.js';
 import { createListing, type ListFiles } from '#src/planner/index.js';
 
 const LOCAL: Connection = { kind: 'local', name: 'lake', directory: '/lake' };
@@ -33,22 +34,17 @@ function world(count: number): {
   count: number;
   waiting: (() => void)[] | null;
 } {
-  const state = {
-    asked: [] as string[],
-    nowMs: 0,
-    count,
-    waiting: null as (() => void)[] | null,
-    list: createListing({
-      now: () => state.nowMs,
-      list: async (_, pattern) => {
-        state.asked.push(pattern);
-        const files = filesOf(state.count);
-        if (state.waiting !== null) await new Promise<void>((resolve) => state.waiting?.push(resolve));
-        return files;
-      },
-    }),
-  };
-  return state;
+  const state = { asked: [] as string[], nowMs: 0, count, waiting: null as (() => void)[] | null };
+  const list = createListing({
+    now: () => state.nowMs,
+    list: async (_, pattern) => {
+      state.asked.push(pattern);
+      const files = filesOf(state.count);
+      if (state.waiting !== null) await new Promise<void>((resolve) => state.waiting?.push(resolve));
+      return files;
+    },
+  });
+  return Object.assign(state, { list });
 }
 
 test('a short local list is made for each plan, a directory by its Parquet files', async () => {

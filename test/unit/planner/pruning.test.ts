@@ -4,19 +4,8 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Analyzer, createAnalyzer, type Engine, runTrustedScript } from '#src/engine/index.js';
-import type {
-  Column,
-  Dataset,
-  FileIndex,
-  IndexedFile,
-  MaskRule,
-  PlanCatalog,
-  Principal,
-  QueryTask,
-  RowFilterRule,
-  ScanPart,
-  Snapshot,
-} from '#src/model.js';
+import type { FileIndex, IndexedFile, ScanPart } from '#src/files.js';
+import type { Column, Dataset, MaskRule, PlanCatalog, Principal, QueryTask, RowFilterRule, Snapshot } from '#src/model.js';
 import { indexedSet, partsOf } from '#src/planner/file-set.js';
 import { createListing, createPlanner, type Planner, rowFunctions } from '#src/planner/index.js';
 import { compilePolicy, type Policy } from '#src/policy/index.js';

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Dataset, FileIndex, ScanPart } from '#src/model.js';
+import type { FileIndex, ScanPart } from '#src/files.js';
+import type { Dataset } from '#src/model.js';
 import { indexedSet, partsOf } from '#src/planner/file-set.js';
 import { partsOfUnits, unitsOf } from '#src/planner/share-units.js';
 import { balanced } from '#src/planner/split.js';

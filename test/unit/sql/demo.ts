@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { AllowDecision, ColumnDecision, Dataset, Mask, PlanCatalog, Predicate, ScanPart } from '#src/model.js';
+import type { ScanPart } from '#src/files.js';
+import type { AllowDecision, ColumnDecision, Dataset, Mask, PlanCatalog, Predicate } from '#src/model.js';
 import {
   buildPlanCatalog,
   checkText,

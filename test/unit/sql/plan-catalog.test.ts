@@ -1,7 +1,8 @@
 /** Governed views: masks keep type and NULL and never fail, filters see raw values, scans stay pushed down. */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Dataset, Mask, StoredFile } from '#src/model.js';
+import type { StoredFile } from '#src/files.js';
+import type { Dataset, Mask } from '#src/model.js';
 import { buildPlanCatalog, type PlanEntry, supportsMask } from '#src/sql/index.js';
 import { allow, Demo, parquet } from './demo.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { S3Credentials } from '#src/model.js';
+import type { S3Credentials } from '#src/files.js';
 import { createCredentialCache } from '#src/storage/credential-cache.js';
 
 interface Source {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { S3CredentialSource } from '#src/model.js';
+import type { S3CredentialSource } from '#src/files.js';
 import { credentialResolver } from '#src/storage/s3-credentials.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'sluice-credentials-'));

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { S3Connection } from '#src/model.js';
+import type { S3Connection } from '#src/files.js';
 import { createCredentialCache } from '#src/storage/credential-cache.js';
 import { S3Store } from '#src/storage/s3.js';
 import { type S3Account, type S3Server, startS3 } from '../../support/s3.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Connection, S3Connection } from '#src/model.js';
+import type { Connection, S3Connection } from '#src/files.js';
 import { type CredentialEvent, createStorage } from '#src/storage/index.js';
 import { type S3Server, startS3 } from '../../support/s3.ts';
 

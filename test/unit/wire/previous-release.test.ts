@@ -1,7 +1,8 @@
 /** What release 0.1.0 sealed is opened by this one: nodes of both serve side by side while a cluster is upgraded. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import type { QueryTask, StoredFile } from '#src/model.js';
+import type { StoredFile } from '#src/files.js';
+import type { QueryTask } from '#src/model.js';
 import {
   createSealer,
   decodePending,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SluiceError } from '#src/errors.js';
-import { PLAIN_FORM, type QueryTask, type Scan } from '#src/model.js';
+import type { Scan } from '#src/files.js';
+import { PLAIN_FORM, type QueryTask } from '#src/model.js';
 import { decodePrepared, decodeSession, decodeTicket, encodePrepared, encodeSession, encodeTicket, type Ticket } from '#src/wire/index.js';
 
 const query: Ticket = {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { S3Connection, S3Credentials } from '#src/model.js';
+import type { S3Connection, S3Credentials } from '#src/files.js';
 import { keepAuthorized } from '#src/worker/credentials.js';
 
 const connection = (name: string): S3Connection => ({

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Engine, EngineStats } from '#src/engine/index.js';
-import type { Connection } from '#src/model.js';
+import type { Connection } from '#src/files.js';
 import { createEnginePool } from '#src/worker/index.js';
 
 const lake: readonly Connection[] = [{ kind: 'local', name: 'lake', directory: '/lake' }];

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Engine } from '#src/engine/index.js';
-import type { Scan } from '#src/model.js';
+import type { Scan } from '#src/files.js';
 import { createHotTables } from '#src/worker/hot-tables.js';
 import { asEngine } from './fixture.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { fail } from '#src/errors.js';
-import type { BatchSource, Dataset, QueryTask, Scan } from '#src/model.js';
+import type { Scan } from '#src/files.js';
+import type { BatchSource, Dataset, QueryTask } from '#src/model.js';
 import { createResultCache, isRepeatable, type ResultCache, resultKey } from '#src/worker/result-cache.js';
 import { createResultStore } from '#src/worker/result-store.js';
 import { fakeSource, QUERY, rowCounts, schemaHeader } from './fixture.ts';

@@ -46,6 +46,7 @@ export async function openWorld(limits: { readonly tablesMax?: number; readonly 
     streamWindow: 2,
     streamingBufferBytes: 16 * 1024 * 1024,
     variables: {},
+    extensions: null,
   });
   const rights: Rights = { create: true, lineage: [{ dataset: 'd1', decision: 'h1' }], scratchSchema: 'scratch' };
   const counts = { leased: 0, settled: 0 };
