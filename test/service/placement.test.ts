@@ -37,7 +37,11 @@ beforeAll(async () => {
         'demo.kinds': { connection: 'file', table: 'main.kinds' },
       },
     },
-    users: { everything: { roles: ['all'] }, limited: { roles: ['few'], attributes: { kind: ['kind 0', 'kind 2'] } }, days: { roles: ['some'] } },
+    users: {
+      everything: { roles: ['all'] },
+      limited: { roles: ['few'], attributes: { kind: ['kind 0', 'kind 2'] } },
+      days: { roles: ['some'] },
+    },
     grants: [
       ['all', 'demo.*', 'select'],
       ['few', 'demo.*', 'select'],
