@@ -209,10 +209,7 @@ function sandboxSetup(options: EngineOptions): string[] {
  * Byte ranges, Parquet footers among them, stay in the buffer pool, which evicts them when a query needs the memory. Each opening of a file asks for
  * its ETag, or time of change, first: a replaced object is never read from the cache.
  */
-const FILE_CACHES: readonly string[] = [
-  'SET enable_external_file_cache = true',
-  "SET validate_external_file_cache = 'VALIDATE_ALL'",
-];
+const FILE_CACHES: readonly string[] = ['SET enable_external_file_cache = true', "SET validate_external_file_cache = 'VALIDATE_ALL'"];
 
 function attach(connection: Connection): string[] {
   if (connection.kind !== 'duckdb') return [];
