@@ -47,13 +47,19 @@ export function settleColumns(variants: readonly Variant[], partitions: Partitio
     source.kind === 'parquet' ? variants : variants.map(({ files, columns }) => ({ files, ...retyped({ columns }, catalog ?? known) }));
   if (catalog === null) {
     const joined = joinColumns(inFiles, { known, otherwise: source.kind === 'parquet' ? null : 'VARCHAR' });
-    const columns = [...joined, ...partitionColumns(partitions, joined)];
-    return { columns, notes: inNoFile(columns, variants, partitions) };
+    const found = [...joined, ...partitionColumns(partitions, joined)];
+    // One such name would make the whole dataset unreadable.
+    const columns = found.filter(({ name }) => name !== '' && !/[\p{Cc}\p{Surrogate}]/u.test(name));
+    return { columns, notes: [...leftOut(found.length - columns.length), ...inNoFile(columns, variants, partitions)] };
   }
   const added = partitionColumns(partitions, catalog).map(({ name }) => JSON.stringify(name));
   const notes =
     added.length === 0 ? [] : [`partitions that are not in the catalog: ${added.join(', ')}; register the dataset again to add them`];
   return { columns: catalog, notes: [...fitColumns(catalog, inFiles), ...notes, ...inNoFile(catalog, variants, partitions)] };
+}
+
+function leftOut(count: number): readonly string[] {
+  return count === 0 ? [] : [`left out: ${count} of the columns, whose names are empty or hold control characters`];
 }
 
 /** What the sniffer says of text depends on the values that it met; the types that the catalog has count. */

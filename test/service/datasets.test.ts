@@ -329,6 +329,20 @@ describe('what a steward may not do by a name or a path', () => {
     expect(await message(`REGISTER DATASET demo.x FROM ${name} 'own/'`)).toContain('connection');
   });
 
+  test('column names full of signs are names; one that nobody can write is left out', async () => {
+    const names = ['a"b', 'a.b', '__proto__', 'constructor', '*', '<<', '&a', 'null', '1', ' ', 'é', 'É'];
+    const columns = [...names, 'x\ny'].map((name, i) => `${i} AS "${name.replaceAll('"', '""')}"`);
+    await writeLocal(join(lake, 'events-odd/a.parquet'), `SELECT 'a@example.org' AS "EMAIL", ${columns.join(', ')}`);
+    const [report] = await steward.rows("REGISTER DATASET demo.events_odd FROM lake 'events-odd/'");
+    expect(report?.['note']).toContain('left out: 1 of the columns');
+    const table = await analyst.table('SELECT * FROM demo.events_odd');
+    expect(table.schema.fields.map(({ name }) => name)).toEqual(['EMAIL', ...names]);
+    expect(table.getChildAt(0)?.get(0)).toBe('***@example.org');
+    expect(names.map((_, i) => table.getChildAt(i + 1)?.get(0))).toEqual(names.map((_, i) => i));
+    const again = await steward.rows("REGISTER DATASET demo.events_odd FROM lake 'events-odd/'");
+    expect(again).toMatchObject([{ added: 0, changed: 0 }]);
+  });
+
   test('a dataset does not move under its policies', async () => {
     await steward.rows("REGISTER DATASET demo.x FROM lake 'own/'");
     await writeLocal(join(lake, 'elsewhere/a.parquet'), people(0, 5));

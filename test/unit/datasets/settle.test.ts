@@ -45,6 +45,13 @@ test('a new dataset has all columns, its partitions last', () => {
   });
 });
 
+test('a column whose name nobody can write is left out', () => {
+  expect(settle('parquet', ['a INTEGER, b\u0000 DATE, c\u0007d DATE'], null)).toEqual({
+    columns: 'a INTEGER',
+    notes: ['left out: 2 of the columns, whose names are empty or hold control characters'],
+  });
+});
+
 test('one that is registered again keeps what it has, in its order', () => {
   expect(settle('parquet', ['a BIGINT, c DATE'], null, BY_YEAR, 'year VARCHAR, a INTEGER, b DATE')).toEqual({
     columns: 'year VARCHAR, a BIGINT, b DATE, c DATE',
