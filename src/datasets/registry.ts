@@ -2,7 +2,7 @@
 import { type DatasetEntry, editDataset, type PolicyEditor } from '../catalog/index.ts';
 import { fail } from '../errors.ts';
 import type { Connection, FileFormat, FileIndex } from '../files.ts';
-import type { Dataset, Snapshot, TableName } from '../model.ts';
+import type { Dataset, Snapshot, Source, TableName } from '../model.ts';
 import { buildIndex } from './build-index.ts';
 import type { BuiltIndex, FileDataset, IndexPorts, IndexRequest } from './types.ts';
 
@@ -143,7 +143,18 @@ async function previousOf(dataset: Pick<Dataset, 'id' | 'source'>, indexes: Inde
 function notesOn(id: string, isNew: boolean, { datasets }: Snapshot): readonly string[] {
   const dataset = datasets.find((candidate) => candidate.id === id);
   const broken = dataset?.broken === undefined ? [] : [`nobody can read it: ${dataset.broken}`];
-  return isNew ? [...broken, 'only those read it whom a grant in policy.csv covers'] : broken;
+  if (!isNew) return broken;
+  const others = dataset === undefined ? [] : datasets.filter((other) => other !== dataset && readsSameFiles(other.source, dataset.source));
+  const names = others.map(({ schema, name }) => `${schema}.${name}`).join(', ');
+  const twice = others.length === 0 ? [] : [`its files may be those of ${names} too: rules on that name do not protect them here`];
+  return [...broken, ...twice, 'only those read it whom a grant in policy.csv covers'];
+}
+
+/** One place lies in the other, as far as their patterns tell. */
+function readsSameFiles(a: Source, b: Source): boolean {
+  if (!('path' in a && 'path' in b) || a.kind !== b.kind) return false;
+  const [one, other] = [a, b].map(({ path }) => path.replace(/[*?[].*$/s, '')) as [string, string];
+  return one.startsWith(other) || other.startsWith(one);
 }
 
 function report({ schema, name }: TableName, built: BuiltIndex, notes: readonly string[]): RegistryReport {

@@ -343,6 +343,18 @@ describe('what a steward may not do by a name or a path', () => {
     expect(again).toMatchObject([{ added: 0, changed: 0 }]);
   });
 
+  test('the files of another dataset are registered with a word about its rules', async () => {
+    await steward.rows("REGISTER DATASET demo.own FROM lake 'own/'");
+    for (const [i, path] of ['own/', 'own/a.parquet', 'own/*.parquet', 'ow[n]/'].entries()) {
+      const [report] = await steward.rows(`REGISTER DATASET demo.copy${i} FROM lake '${path}'`);
+      expect(report?.['note'], path).toMatch(/may be those of demo\.own.* too: rules on that name do not protect them here/);
+    }
+    await writeLocal(join(lake, 'own2/a.parquet'), people(0, 5));
+    const [report] = await steward.rows("REGISTER DATASET demo.own2 FROM lake 'own2/'");
+    expect(report?.['note']).toMatch(/those of demo\.copy3 too/);
+    expect(report?.['note']).not.toMatch(/demo\.own\b/);
+  });
+
   test('a dataset does not move under its policies', async () => {
     await steward.rows("REGISTER DATASET demo.x FROM lake 'own/'");
     await writeLocal(join(lake, 'elsewhere/a.parquet'), people(0, 5));
