@@ -1,6 +1,8 @@
 /** Hive partitions out of paths, read as DuckDB reads them. */
 import { fail } from '../errors.ts';
+import { hiveDirectories, isNullPartition } from '../file-paths.ts';
 import { foldName } from '../names.ts';
+import { readKey } from '../sql/index.ts';
 
 export interface Partitioned {
   /** In path order. */
@@ -32,19 +34,8 @@ export function readPartitions(paths: readonly string[]): Partitioned {
   return { columns, values };
 }
 
-/** Directories `name=value` with one equals sign. */
 function partitionsOf(path: string): readonly (readonly [name: string, value: string | null])[] {
-  return path
-    .split(/[/\\]/)
-    .slice(0, -1)
-    .flatMap((part): (readonly [string, string | null])[] => {
-      const match = /^([^=?\n]+)=([^=?\n]*)$/.exec(part);
-      return match === null ? [] : [[match[1] ?? '', partitionValue(match[2] ?? '')]];
-    });
-}
-
-function partitionValue(text: string): string | null {
-  return text === '__HIVE_DEFAULT_PARTITION__' || text.toUpperCase() === 'NULL' ? null : unescaped(text);
+  return hiveDirectories(path).map(([name, value]) => [name, isNullPartition(value) ? null : unescaped(value)]);
 }
 
 /** `%2F` is a byte; what is no such escape stays. */
@@ -63,11 +54,5 @@ export function partitionType(values: ReadonlySet<string | null>): string {
   const known = [...values].filter((value) => value !== null);
   if (known.length === 0) return 'VARCHAR';
   if (known.every((value) => /^(?:0|-?[1-9]\d{0,17})$/.test(value))) return 'BIGINT';
-  return known.every(isDay) ? 'DATE' : 'VARCHAR';
-}
-
-function isDay(value: string): boolean {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(value)) return false;
-  const time = Date.parse(`${value}T00:00:00Z`);
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
+  return known.every((value) => readKey(value, 'DATE') !== null) ? 'DATE' : 'VARCHAR';
 }

@@ -1,5 +1,6 @@
 /** What the footers of Parquet files say: columns, row groups, and the range of values where its order is beyond doubt. Reads no rows. */
 import { fail, STORAGE_FAULTS } from '../errors.ts';
+import { literalPath } from '../file-paths.ts';
 import { quoteText } from './quoting.ts';
 import type { ColumnInfo, FileStatistics, RowGroupStatistics } from './types.ts';
 
@@ -56,11 +57,6 @@ export async function readStatistics(
     const { schema, groups, ordered } = files.get(path) ?? fail('storage.unavailable', STORAGE_FAULTS.other);
     return { path, columns: schema.columns, rowGroups: rowGroups(groups, schema, ordered) };
   });
-}
-
-/** A name with such a character would be read as a pattern; names on S3 are literal (`s3_url_compatibility_mode`). */
-function literalPath(path: string): string {
-  return path.startsWith('s3://') ? path : path.replaceAll(/[*?[]/g, '[$&]');
 }
 
 type LeafRow = readonly [

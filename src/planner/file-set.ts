@@ -1,4 +1,5 @@
 /** A dataset's files with what is known of them, by partition, so that leaving most of them unread costs little. */
+import { hiveDirectories, isNullPartition } from '../file-paths.ts';
 import type { FileIndex, IndexedFile, RowGroup, ScanPart, StoredFile } from '../files.ts';
 import type { Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
@@ -51,20 +52,9 @@ export function listedSet(files: readonly StoredFile[], dataset: Dataset): FileS
 /** null = hive's default partition. */
 type PathValue = readonly [name: string, value: string | null];
 
-const DEFAULT_PARTITION = '__HIVE_DEFAULT_PARTITION__';
-
-/** As DuckDB reads a path: directories `name=value` with one equals sign. */
+/** A name that stands twice is the engine's to read. */
 function pathValues(path: string): readonly PathValue[] {
-  const pairs = path
-    .split(/[/\\]/)
-    .slice(0, -1)
-    .flatMap((part): readonly PathValue[] => {
-      const match = /^([^=?\n]+)=([^=?\n]*)$/.exec(part);
-      const [, name, value] = match ?? [];
-      return name === undefined || value === undefined
-        ? []
-        : [[foldName(name), /^null$/i.test(value) || value === DEFAULT_PARTITION ? null : unescaped(value)]];
-    });
+  const pairs = hiveDirectories(path).map(([name, value]): PathValue => [foldName(name), isNullPartition(value) ? null : unescaped(value)]);
   return pairs.filter(([name]) => pairs.filter(([other]) => other === name).length === 1);
 }
 
@@ -97,7 +87,7 @@ function factsOf(values: readonly PathValue[], types: ReadonlyMap<string, string
 /** Escapes, and texts that may stand for NULL, are the engine's to read. */
 function partitionFact(value: string | null, type: string): Fact | null {
   if (value === null) return { min: null, max: null, hasNull: true };
-  const key = value.includes('%') || value === DEFAULT_PARTITION || /^null$/i.test(value) ? null : readKey(value, type);
+  const key = value.includes('%') || isNullPartition(value) ? null : readKey(value, type);
   return key === null ? null : { min: key, max: key, hasNull: false };
 }
 

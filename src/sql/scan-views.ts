@@ -1,6 +1,7 @@
 /** SQL text of scans: what the worker makes of a dataset's files before the governed views over them. */
 import { createHash } from 'node:crypto';
 import { fail } from '../errors.ts';
+import { hiveDirectories, literalPath } from '../file-paths.ts';
 import type { Scan, ScanPart } from '../files.ts';
 import type { PlanCatalog } from '../model.ts';
 import { identifier, qualified, stringLiteral, typeText } from './quote.ts';
@@ -83,11 +84,6 @@ function fileList({ files }: ScanPart): string {
   return `[${files.map(({ path }) => stringLiteral(literalPath(path))).join(', ')}]`;
 }
 
-/** A name with such a character would be read as a pattern, except on S3, where the engine's setting makes every name literal. */
-function literalPath(path: string): string {
-  return /[*?[]/.test(path) && !path.startsWith('s3://') ? path.replaceAll(/[*?[]/g, '[$&]') : path;
-}
-
 /** What the files themselves hold. */
 function fileColumns(scan: Scan, { files, missing }: ScanPart): string {
   const elsewhere = new Set(
@@ -108,10 +104,7 @@ function hiveOptions(scan: Scan, { files }: ScanPart): string {
   return `hive_partitioning = true${types.length === 0 ? '' : `, hive_types = {${types.join(', ')}}`}`;
 }
 
-/** As DuckDB reads them: `key=value` directories with one equals sign. All files of a dataset have the same. */
-export function hiveKeys(path: string): readonly string[] {
-  return path
-    .split(/[/\\]/)
-    .slice(0, -1)
-    .flatMap((part) => /^([^=?\n]+)=[^=?\n]*$/.exec(part)?.[1] ?? []);
+/** All files of a dataset have the same. */
+function hiveKeys(path: string): readonly string[] {
+  return hiveDirectories(path).map(([key]) => key);
 }
