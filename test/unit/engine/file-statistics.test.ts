@@ -1,7 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Engine, runTrustedScript } from '#src/engine/index.js';
+import { SluiceError } from '#src/errors.js';
+import { SEED } from '../../support/seed.ts';
 import { startEngine, temporaryDirectory } from './fixtures.ts';
 
 const root = temporaryDirectory();
@@ -132,4 +135,24 @@ test('what is no Parquet file, is gone or lies elsewhere is refused', async () =
   await runTrustedScript([`COPY (SELECT 1) TO '${outside}'`]);
   for (const path of [text, join(allowed, 'gone.parquet'), outside]) await expect(engine.fileStatistics([good, path])).rejects.toThrow();
   expect(await engine.fileStatistics([])).toEqual([]);
+});
+
+test('a footer with wrong bytes is refused or read, and ends nothing else', async () => {
+  const select = "SELECT i AS a, 'x' || i AS b, {'x': i, 'y': [i]} AS c, i::DECIMAL(9,2) AS d FROM range(5000) t(i)";
+  const good = await write('sound.parquet', select, ', ROW_GROUP_SIZE 2048');
+  const bytes = readFileSync(good);
+  const footer = bytes.length - 8 - bytes.readUInt32LE(bytes.length - 8);
+  const broken = join(allowed, 'unsound.parquet');
+  const change = fc.tuple(fc.integer({ min: footer, max: bytes.length - 5 }), fc.oneof(fc.constantFrom(0, 0x7f, 0x80, 0xff), fc.nat(255)));
+  await fc.assert(
+    fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
+      const copy = Buffer.from(bytes);
+      for (const [at, value] of changes) copy[at] = value;
+      writeFileSync(broken, copy);
+      const outcome: unknown = await engine.fileStatistics([broken]).catch((error: unknown) => error);
+      expect(Array.isArray(outcome) || outcome instanceof SluiceError).toBe(true);
+    }),
+    { seed: SEED, numRuns: 100 },
+  );
+  expect((await engine.fileStatistics([good]))[0]?.rowGroups).toHaveLength(3);
 });
