@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
+import { leased } from './connections.ts';
 import { DisposalStack } from './disposal.ts';
 import type { FileCacheBytes } from './engine/index.ts';
 import { fail } from './errors.ts';
@@ -52,8 +53,13 @@ export async function openCaches(config: Config, parts: Parts): Promise<Caches> 
   const results = opened.add(await openResults(config, parts.tokenKey));
   const pins = createPins((await metadata.shared('pins')) ?? (await openPinFile(join(config.stateDirectory, 'pins.json'))));
   const hot = opened.add(openHotTables(config, pins, parts));
-  const fileCache = (): Promise<FileCacheBytes> =>
-    withEngine(metadata, ({ engine }) => engine.fileCache()).catch(() => ({ ranges: 0, footers: 0 }));
+  const fileCache = async (): Promise<FileCacheBytes> => {
+    try {
+      return await leased(metadata.pool, metadata.current().snapshot.connections, (engine) => engine.fileCache());
+    } catch {
+      return { ranges: 0, footers: 0 };
+    }
+  };
   return {
     results,
     relationFor: hot.relationFor,
@@ -113,18 +119,6 @@ function openHotTables(config: Config, pins: Pins, { metadata, logger }: Parts):
     verify: async (files) => metadata.storage.verify(connections(), files),
     onFault: (error) => logger.info({ err: error }, 'a dataset was not taken into memory'),
   });
-}
-
-async function withEngine<T>(
-  { pool, current }: Metadata,
-  work: (lease: Awaited<ReturnType<Metadata['pool']['lease']>>) => Promise<T>,
-): Promise<T> {
-  const lease = await pool.lease(current().snapshot.connections);
-  try {
-    return await work(lease);
-  } finally {
-    lease.release();
-  }
 }
 
 /** Only what can be read and finds room. */

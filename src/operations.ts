@@ -1,6 +1,7 @@
 /** The limits and the numbers of one server: who may run, what a query may use, what is counted. */
 import { totalmem } from 'node:os';
 import type { Config } from './config.ts';
+import { leased } from './connections.ts';
 import type { EngineStats } from './engine/index.ts';
 import type { Connection } from './files.ts';
 import { limitPlanning } from './flight/index.ts';
@@ -175,12 +176,7 @@ function observeFleet({ role, metadataUrl }: Config, metrics: Metrics, { metadat
 async function engineFaults({ pool, current }: Observed['metadata']): Promise<readonly string[]> {
   if (pool.stats().some(({ queuedJobs }) => queuedJobs > 0)) return [];
   try {
-    const { engine, release } = await pool.lease(current().snapshot.connections);
-    try {
-      await engine.columns('(SELECT 1 AS ready)');
-    } finally {
-      release();
-    }
+    await leased(pool, current().snapshot.connections, (engine) => engine.columns('(SELECT 1 AS ready)'));
     return [];
   } catch {
     return ['the engine does not answer'];
