@@ -4,7 +4,7 @@ import { openKeysIfThere } from './cluster-keys.ts';
 import { readConfig } from './config.ts';
 import type { RegistryReport } from './datasets/index.ts';
 import { fail } from './errors.ts';
-import type { FileFormat } from './files.ts';
+import { FILE_FORMATS } from './files.ts';
 import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts';
 import type { Dataset, TableName } from './model.ts';
 import { foldName } from './names.ts';
@@ -16,8 +16,6 @@ export const DATASET_USAGE: string = `  sluice dataset register <schema.name>
   sluice dataset refresh <schema.name>
                                     take its files as they are now into its index (--all: of every dataset that has one)
   sluice dataset list               datasets of files, and what is known of them`;
-
-const FORMATS: readonly FileFormat[] = ['parquet', 'csv', 'json'];
 
 type Say = (line: string) => void;
 type Command = (metadata: Metadata, say: Say) => Promise<void>;
@@ -54,7 +52,7 @@ function register([name = '', ...rest]: readonly string[]): Parsed {
   const tags = takeFlag(format.others, '--tags');
   const description = takeFlag(tags.others, '--description');
   const hive = takeSwitch(description.others, '--hive');
-  const known = FORMATS.find((each) => each === (format.value ?? 'parquet'));
+  const known = FILE_FORMATS.find((each) => each === (format.value ?? 'parquet'));
   const table = tableOf(name);
   if (connection.value === undefined || path.value === undefined || known === undefined || table === null) return usage();
   const request = {

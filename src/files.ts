@@ -1,7 +1,8 @@
 /** Nouns of files and objects: where they lie, what is known of them, what a plan reads of them. No behaviour lives here. */
 
 /** What lies in the files of a dataset; `json` is one object per line. */
-export type FileFormat = 'parquet' | 'csv' | 'json';
+export const FILE_FORMATS = ['parquet', 'csv', 'json'] as const;
+export type FileFormat = (typeof FILE_FORMATS)[number];
 
 /** A storage service. Only what lies under a connection is ever opened. */
 export type Connection =

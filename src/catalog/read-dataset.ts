@@ -1,6 +1,6 @@
 /** One entry of `datasets:`. */
 
-import type { Connection, FileFormat } from '../files.ts';
+import { type Connection, FILE_FORMATS, type FileFormat } from '../files.ts';
 import type { Dataset, Source } from '../model.ts';
 import { foldName } from '../names.ts';
 import { identifierFault, schemaFault } from './identifiers.ts';
@@ -69,16 +69,15 @@ export function readDataset(key: string, node: YamlNode, around: Surroundings): 
   return { dataset, declared, keys, position: node.position };
 }
 
-const FILE_KINDS = ['parquet', 'csv', 'json'] as const;
-const KINDS = [...FILE_KINDS, 'table', 'view'] as const;
+const KINDS = [...FILE_FORMATS, 'table', 'view'] as const;
 
 function readSource(fields: DatasetFields, node: YamlNode, connections: readonly Connection[]): Source | undefined {
   const given = KINDS.filter((kind) => fields.get(kind) !== undefined);
   const [kind] = given;
   const at = kind === undefined ? undefined : fields.get(kind);
   if (kind === undefined || at === undefined || given.length > 1) return node.problem(`a dataset needs one of ${KINDS.join(', ')}`);
-  const format = FILE_KINDS.find((name) => name === kind);
-  if (format === undefined) fields.get('hive')?.problem(`hive goes with ${FILE_KINDS.join(', ')}`);
+  const format = FILE_FORMATS.find((name) => name === kind);
+  if (format === undefined) fields.get('hive')?.problem(`hive goes with ${FILE_FORMATS.join(', ')}`);
   const text = at.text();
   if (text === undefined) return undefined;
   if (kind === 'view') {

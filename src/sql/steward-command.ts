@@ -1,10 +1,8 @@
 /** The statements of whoever operates the server. */
 import { fail } from '../errors.ts';
-import type { FileFormat } from '../files.ts';
+import { FILE_FORMATS } from '../files.ts';
 import type { StewardCommand } from '../model.ts';
 import type { CommandReader } from './command-reader.ts';
-
-const FORMATS: readonly FileFormat[] = ['parquet', 'csv', 'json'];
 
 const USAGE = "write REGISTER DATASET schema.name FROM connection 'path' [FORMAT parquet|csv|json] [HIVE]";
 
@@ -30,7 +28,7 @@ function registration(reader: CommandReader): StewardCommand {
   if (table === undefined || !reader.words('from')) return fail('sql.syntax', USAGE);
   const connection = reader.name();
   const path = reader.text();
-  const format = reader.words('format') ? FORMATS.find((name) => reader.words(name)) : 'parquet';
+  const format = reader.words('format') ? FILE_FORMATS.find((name) => reader.words(name)) : 'parquet';
   const hivePartitioning = reader.words('hive');
   if (connection === undefined || path === undefined || format === undefined || !reader.ended()) return fail('sql.syntax', USAGE);
   return { kind: 'registerDataset', table, connection, path, format, hivePartitioning };

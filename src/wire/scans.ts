@@ -1,7 +1,7 @@
 /** Scans in a ticket: plain, or deflated when they are long. Faults fail with ticket.invalid. */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { fail } from '../errors.ts';
-import type { FileFormat, Scan, ScanPart, StoredFile } from '../files.ts';
+import { FILE_FORMATS, type Scan, type ScanPart, type StoredFile } from '../files.ts';
 import type { PlanCatalog } from '../model.ts';
 import { type Codec, codec, type Fields } from './protos.ts';
 
@@ -36,10 +36,8 @@ function inflate(bytes: Uint8Array): Uint8Array {
   }
 }
 
-const FORMATS: readonly FileFormat[] = ['parquet', 'csv', 'json'];
-
 function readScan(fields: Fields): Scan {
-  const format = FORMATS.find((known) => known === fields.string('format'));
+  const format = FILE_FORMATS.find((known) => known === fields.string('format'));
   return {
     dataset: fields.string('dataset'),
     relation: fields.string('relation'),
