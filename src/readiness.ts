@@ -2,6 +2,7 @@
 
 import type { Connection } from './files.ts';
 import type { Logger } from './log.ts';
+import { withinTime } from './waiting.ts';
 
 export interface ReadinessOptions {
   /** Why the metadata can not be relied on any more; null = it can. */
@@ -134,17 +135,5 @@ class NodeReadiness implements Readiness {
       this.#failures.set(connection.name, failures);
       if (failures === FAILURES) logger.error({ connection: connection.name, err: error }, 'a storage connection does not answer');
     }
-  }
-}
-
-async function withinTime(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

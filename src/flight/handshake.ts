@@ -4,9 +4,9 @@
  */
 import type { Metadata } from '@grpc/grpc-js';
 import { fail, SluiceError } from '../errors.ts';
+import { orAbort } from '../waiting.ts';
 import { decodeBasicAuth, decodeHandshake, encodeHandshake } from '../wire/index.ts';
 import type { MessageReader } from './messages.ts';
-import { orAbort } from './or-abort.ts';
 import { type Rpc, textHeaders } from './rpc.ts';
 
 const HANDSHAKE = 'Handshake';

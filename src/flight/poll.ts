@@ -1,6 +1,7 @@
 /** PollFlightInfo: GetFlightInfo that does not keep the caller waiting while a query is planned. */
 import { SluiceError } from '../errors.ts';
 import type { Plan } from '../planner/index.ts';
+import { orAbort } from '../waiting.ts';
 import {
   decodeDescriptor,
   decodePending,
@@ -11,7 +12,6 @@ import {
   type PendingPoll,
 } from '../wire/index.ts';
 import { metadataInfo, planQuery, queryInfo } from './commands.ts';
-import { orAbort } from './or-abort.ts';
 import type { Poll } from './polls.ts';
 import { isQuery, readRequest } from './request.ts';
 import type { Rpc } from './rpc.ts';

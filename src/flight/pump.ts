@@ -1,8 +1,8 @@
 /** Batch source → frames: pulls ahead while bytes leave, holds a bounded number of batches, gives each one back exactly once. */
 import { SluiceError } from '../errors.ts';
 import type { BatchSource, EncodedBatch } from '../model.ts';
+import { orAbort } from '../waiting.ts';
 import type { FrameWriter } from './fast-frames.ts';
-import { orAbort } from './or-abort.ts';
 
 /** Written but not yet sent; with the pulled one, at most three batches are held per stream. */
 const WRITES_IN_FLIGHT = 2;

@@ -1,6 +1,7 @@
 /** gRPC server reflection, for tools that learn the services from the server. The definitions are public, so nobody signs in. */
 import { status } from '@grpc/grpc-js';
 import { fail } from '../errors.ts';
+import { orAbort } from '../waiting.ts';
 import {
   type DescriptorFile,
   decodeReflectionRequest,
@@ -9,7 +10,6 @@ import {
   type ReflectionAnswer,
   type ReflectionQuestion,
 } from '../wire/index.ts';
-import { orAbort } from './or-abort.ts';
 import type { Rpc, RpcHandler } from './rpc.ts';
 
 /** A tool asks for some five files; an answer is a few KB for a few bytes, so strangers get no more than a tool needs. */

@@ -3,9 +3,9 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { AuditEntry } from '../audit.ts';
 import { fail } from '../errors.ts';
 import type { BatchSource, Principal } from '../model.ts';
+import { orAbort } from '../waiting.ts';
 import { createFrameWriter, type RawCall } from './fast-frames.ts';
 import type { MessageReader } from './messages.ts';
-import { orAbort } from './or-abort.ts';
 import { pumpBatches } from './pump.ts';
 
 export interface Rpc {

@@ -1,5 +1,6 @@
 /** Credentials that are asked for once at a time, renewed before they expire, and kept to their end when that fails. */
 import type { S3Credentials } from '../files.ts';
+import { withinTime } from '../waiting.ts';
 
 export interface CredentialCache {
   /** Rejects as `resolve` does, when there are none that still hold. */
@@ -40,7 +41,7 @@ export function createCredentialCache(options: CacheOptions): CredentialCache {
     pending ??= (async () => {
       askedAtMs = now();
       try {
-        held = await within(timeoutMs, resolve());
+        held = await withinTime(resolve(), timeoutMs);
         renewAtMs = renewalOf(held, now(), random());
         doubted = false;
         failure = null;
@@ -74,15 +75,6 @@ export function createCredentialCache(options: CacheOptions): CredentialCache {
       doubted = true;
     },
   };
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const late = Object.assign(new Error(`no credentials within ${ms} ms`), { name: 'TimeoutError' });
-    timer = setTimeout(() => reject(late), ms).unref();
-  });
-  return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
 }
 
 /** With up to a tenth of it sooner, so that a fleet does not ask all at once. */

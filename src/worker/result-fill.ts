@@ -5,6 +5,7 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { BatchSource, EncodedBatch } from '../model.ts';
+import { orAbort } from '../waiting.ts';
 import { batchBytes, type KeptBatch, type KeptResult, type ResultStore, resultBytes } from './result-store.ts';
 
 export interface FillOptions {
@@ -59,7 +60,7 @@ class RecordedFill implements Fill {
     this.#hasLeader = true;
     try {
       this.#opening = this.#open(start);
-      const source = await orAborted(this.#opening, signal);
+      const source = await orAbort(this.#opening, signal);
       return this.#reader(source.schemaHeader, signal);
     } catch (error) {
       await this.#leaderLeaves(signal.aborted ? signal.reason : error);
@@ -71,7 +72,7 @@ class RecordedFill implements Fill {
     this.#followers++;
     void this.#runOn();
     try {
-      return await orAborted(this.#settled, signal);
+      return await orAbort(this.#settled, signal);
     } finally {
       this.#followers--;
       await this.#endIfAlone(signal.reason);
@@ -116,7 +117,7 @@ class RecordedFill implements Fill {
           if (this.#error !== null) throw this.#error;
           if (this.#ended) return null;
           if (left !== null) throw new SluiceError('request.cancelled', 'the stream was closed');
-          await orAborted(this.#pull(), signal);
+          await orAbort(this.#pull(), signal);
         }
       },
       [Symbol.asyncDispose]: () => leave(new SluiceError('request.cancelled', 'the stream was closed')),
@@ -236,21 +237,5 @@ class RecordedFill implements Fill {
   #closeSource(source: BatchSource): Promise<void> {
     this.#sourceClosed ??= Promise.resolve(source[Symbol.asyncDispose]());
     return this.#sourceClosed;
-  }
-}
-
-/** Goes on in the background when the signal fires first. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let onAbort: () => void = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
-import { orAbort } from '#src/flight/or-abort.js';
+import { orAbort, withinTime } from '#src/waiting.js';
 
 test('takes the promise or the abort, whichever is first, and leaves no listener', async () => {
   const controller = new AbortController();
@@ -25,4 +25,13 @@ test('a promise that fails after the abort is not left unhandled', async () => {
   await expect(waiting).rejects.toThrow('reason');
   fail(new Error('late'));
   await new Promise((resolve) => setImmediate(resolve));
+});
+
+test('takes the promise or a TimeoutError', async () => {
+  expect(await withinTime(Promise.resolve(1), 60_000)).toBe(1);
+  await expect(withinTime(Promise.reject(new Error('own')), 60_000)).rejects.toThrow('own');
+  // Something else keeps the process alive meanwhile.
+  const alive = setInterval(() => {}, 1000);
+  await expect(withinTime(new Promise(() => {}), 1)).rejects.toMatchObject({ name: 'TimeoutError', message: 'no answer within 1 ms' });
+  clearInterval(alive);
 });
