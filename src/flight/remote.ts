@@ -44,7 +44,7 @@ export function createRemote(credentialsFor: (scheme: string) => ChannelCredenti
           return await open(channels.to(location), request, bearer, signal);
         } catch (error) {
           last = toLocal(error, signal);
-          if (!isElsewhereBetter(last)) throw last;
+          if (!ELSEWHERE_BETTER.has(last.code)) throw last;
         }
       }
       throw last;
@@ -77,10 +77,18 @@ function authorized(bearer: string): Metadata {
   return metadata;
 }
 
-/** What another worker may answer differently; everything else is about the ticket or its caller. */
-function isElsewhereBetter({ code }: SluiceError): boolean {
-  return code === 'server.unavailable' || code === 'limit.busy' || code === 'storage.unavailable' || code === 'ticket.version';
-}
+/**
+ * What another worker may answer differently; everything else is about the ticket or its caller. This server has opened the ticket and
+ * knows the caller: who does not has another cluster key.
+ */
+const ELSEWHERE_BETTER: ReadonlySet<ErrorCode> = new Set([
+  'server.unavailable',
+  'limit.busy',
+  'storage.unavailable',
+  'ticket.version',
+  'ticket.invalid',
+  'auth.invalid',
+]);
 
 async function open(client: Client, request: Uint8Array, bearer: string, signal: AbortSignal): Promise<BatchSource> {
   signal.throwIfAborted();

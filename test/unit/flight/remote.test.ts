@@ -51,7 +51,18 @@ test('a worker that can not be reached is passed over', async () => {
   expect(await drain(await remote.read(TICKET, [NOBODY, location], bearer, signal()))).toBe(3);
 });
 
-test('so is one that is full, but nobody asks twice about a bad ticket', async () => {
+test.each(['ticket.invalid', 'auth.invalid'] as const)('so is one with another cluster key, which says %s', async (code) => {
+  await using stranger = await startFake();
+  stranger.worker = {
+    redeem: async () => {
+      throw new SluiceError(code, 'not made by this cluster');
+    },
+  };
+  const elsewhere = `grpc://127.0.0.1:${stranger.port}`;
+  expect(await drain(await remote.read(TICKET, [elsewhere, location], bearer, signal()))).toBe(3);
+});
+
+test('so is one that is full, and the last one tells what is wrong', async () => {
   worker.worker = {
     redeem: async () => {
       throw new SluiceError('limit.busy', 'too many');
@@ -60,7 +71,7 @@ test('so is one that is full, but nobody asks twice about a bad ticket', async (
   await expect(remote.read(TICKET, [location, NOBODY], bearer, signal())).rejects.toMatchObject({ code: 'server.unavailable' });
   await expect(remote.read(TICKET, [location], bearer, signal())).rejects.toMatchObject({ code: 'limit.busy', message: 'too many' });
   worker.worker = {};
-  await expect(remote.read(Buffer.from('t9'), [location, NOBODY], bearer, signal())).rejects.toMatchObject({ code: 'ticket.invalid' });
+  await expect(remote.read(Buffer.from('t9'), [NOBODY, location], bearer, signal())).rejects.toMatchObject({ code: 'ticket.invalid' });
   await expect(remote.read(TICKET, [location], 'nobody', signal())).rejects.toMatchObject({ code: 'auth.invalid' });
 });
 
