@@ -138,6 +138,19 @@ describe('grants of some clusters', () => {
     expect(uris).not.toContain(other.uri);
     expect(uris).toContain(planner.uri);
   });
+
+  test('a worker with another cluster key fails nobody whose rows the planner passes on', async () => {
+    const known = async (): Promise<number | undefined> => (await scrape(planner)).value('sluice_fleet_workers');
+    {
+      await using _stranger = await startNode('worker', { SLUICE_CLUSTER_KEY: Buffer.alloc(32, 4).toString('base64') });
+      await expect.poll(known, PATIENCE).toBe(3);
+      const client = await connect(planner.port, 'steward');
+      // Some of them are its turn first.
+      for (const name of ['orders', 'customers', 'products', 'flights', 'customer_orders'])
+        expect(await client.rows(`SELECT count(*) AS n FROM demo.${name}`)).toHaveLength(1);
+    }
+    await expect.poll(known, PATIENCE).toBe(2);
+  });
 });
 
 describe('a cancel at the planner', () => {
