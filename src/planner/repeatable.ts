@@ -1,7 +1,7 @@
 /** Whether the same task gives the same rows again, as long as policy and files are the same. */
 import type { FunctionInfo } from '../engine/index.ts';
 import type { AllowDecision, Predicate, Scalar } from '../model.ts';
-import type { GatedStatement, PlanEntry } from '../sql/index.ts';
+import { type GatedStatement, nodesOf, type PlanEntry } from '../sql/index.ts';
 import { type BindContext, type Bound, bindView } from './bind.ts';
 import { isSystem } from './information-schema.ts';
 
@@ -66,14 +66,9 @@ function isTimedScalar(scalar: Scalar): boolean {
 
 function isSteady({ functions: called }: GatedStatement, ast: unknown, functions: ReadonlySet<string>): boolean {
   if (![...called].every((name) => functions.has(name))) return false;
-  const pending: unknown[] = [ast];
-  while (pending.length > 0) {
-    const value = pending.pop();
-    if (typeof value !== 'object' || value === null) continue;
-    const node = value as Readonly<Record<string, unknown>>;
+  for (const node of nodesOf(ast)) {
     const [name] = Array.isArray(node['column_names']) ? node['column_names'] : [];
     if ((node['sample'] ?? null) !== null || (typeof name === 'string' && SESSION_VALUE.test(name))) return false;
-    for (const item of Object.values(node)) pending.push(item);
   }
   return true;
 }

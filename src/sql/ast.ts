@@ -19,6 +19,17 @@ export function text(value: unknown): string {
   return typeof value === 'string' ? value : fail('sql.refused', 'the statement has an unexpected form');
 }
 
+/** Every object of the tree, however deep, the root first. */
+export function* nodesOf(root: unknown): Generator<Json> {
+  const pending: unknown[] = [root];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value !== 'object' || value === null) continue;
+    if (isObject(value)) yield value;
+    for (const item of Object.values(value)) pending.push(item);
+  }
+}
+
 /** The objects of a list field; absent or null counts as none. */
 export function objects(node: Json, field: string): readonly Json[] {
   const value = node[field];

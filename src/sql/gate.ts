@@ -2,7 +2,7 @@
 
 import { fail } from '../errors.ts';
 import type { Dataset } from '../model.ts';
-import { isObject, type Json, object, onlyStatement } from './ast.ts';
+import { type Json, nodesOf, object, onlyStatement } from './ast.ts';
 import { visitNode } from './gate-nodes.ts';
 import { classify } from './leakproof.ts';
 import { checkSizes } from './sizes.ts';
@@ -51,13 +51,5 @@ function newWalk(options: GateOptions): Walk {
 
 /** A second, independent look: every object of the JSON must have been visited by a rule. */
 function checkComplete(root: Json, walk: Walk): void {
-  const pending: unknown[] = [root];
-  while (pending.length > 0) {
-    const value = pending.pop();
-    if (Array.isArray(value)) pending.push(...value);
-    else if (isObject(value)) {
-      if (!walk.seen.has(value)) fail('sql.refused', 'the statement uses syntax that is not allowed');
-      pending.push(...Object.values(value));
-    }
-  }
+  for (const node of nodesOf(root)) if (!walk.seen.has(node)) fail('sql.refused', 'the statement uses syntax that is not allowed');
 }

@@ -3,6 +3,7 @@
  * Pure: no engine, no I/O, no third-party parser. Never makes a user's SQL from an AST. Sizes in bytes, places as UTF-8 byte offsets.
  * Errors: sql.empty, sql.limit, sql.refused, dataset.unknown for users; policy.invalid for stewards.
  */
+export { nodesOf } from './ast.ts';
 export { type ParsedCommand, parseCommand } from './command.ts';
 export type { CommandNames } from './command-reader.ts';
 export { ALWAYS, type Condition, filterCondition, onlyColumns } from './conditions.ts';

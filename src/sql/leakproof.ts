@@ -5,7 +5,7 @@
  */
 
 import type { Dataset } from '../model.ts';
-import { child, constantOf, isObject, type Json, object, objects, text } from './ast.ts';
+import { child, constantOf, isObject, type Json, nodesOf, object, objects, text } from './ast.ts';
 import { AGGREGATES, ALWAYS, type ArgumentRule, OPERATORS, WITH_CONSTANTS } from './leakproof-list.ts';
 import { definitionsOf } from './names.ts';
 import { boundedAmount, boundedInterval, kindOf, type Names, plainTemporal, solveNames } from './value-kind.ts';
@@ -14,15 +14,9 @@ import { boundedAmount, boundedInterval, kindOf, type Names, plainTemporal, solv
 export function classify(root: Json, datasets: readonly Dataset[]): readonly string[] {
   const reasons = new Set<string>();
   const names = solveNames(definitionsOf(root, datasets));
-  const pending: unknown[] = [root];
-  while (pending.length > 0) {
-    const value = pending.pop();
-    if (Array.isArray(value)) pending.push(...value);
-    else if (isObject(value)) {
-      const reason = reasonOf(value, names);
-      if (reason !== null) reasons.add(reason);
-      pending.push(...Object.values(value));
-    }
+  for (const node of nodesOf(root)) {
+    const reason = reasonOf(node, names);
+    if (reason !== null) reasons.add(reason);
   }
   return [...reasons];
 }

@@ -4,7 +4,7 @@
  */
 import { fail } from '../errors.ts';
 import { foldName } from '../names.ts';
-import { isObject, type Json, objects } from './ast.ts';
+import { isObject, type Json, nodesOf, objects } from './ast.ts';
 import { scan } from './scan.ts';
 
 const PARAMETERS_MAX = 1_000;
@@ -130,14 +130,6 @@ function isConstantTree(node: Json): boolean {
 /** Identifiers of the parameters that the parser found. */
 export function parsedParameters(ast: unknown): ReadonlySet<string> {
   const found = new Set<string>();
-  const pending: unknown[] = [ast];
-  while (pending.length > 0) {
-    const value = pending.pop();
-    if (Array.isArray(value)) pending.push(...value);
-    else if (isObject(value)) {
-      if (value['class'] === 'PARAMETER') found.add(String(value['identifier']));
-      pending.push(...Object.values(value));
-    }
-  }
+  for (const node of nodesOf(ast)) if (node['class'] === 'PARAMETER') found.add(String(node['identifier']));
   return found;
 }

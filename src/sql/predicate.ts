@@ -79,7 +79,8 @@ function bare(node: Json): Predicate {
   return unsupported('a value as a condition');
 }
 
-const COMPARISONS: Readonly<Record<string, CompareOp>> = {
+/** The parser's names of them. */
+export const COMPARISONS: Readonly<Record<string, CompareOp>> = {
   COMPARE_EQUAL: '=',
   COMPARE_NOTEQUAL: '<>',
   COMPARE_LESSTHAN: '<',

@@ -1,10 +1,11 @@
 /** What a statement's own WHERE clauses say of the rows that it reads of each table it names once. */
 import type { CompareOp, Dataset } from '../model.ts';
 import { foldName } from '../names.ts';
-import { isObject, type Json, location } from './ast.ts';
+import { isObject, type Json, location, nodesOf } from './ast.ts';
 import { ALWAYS, ANY, type Condition, type ConstantKind, constantKey, likePrefix, MIRRORED, negated, oneOf } from './conditions.ts';
 import type { GatedStatement } from './gate.ts';
 import type { Key } from './ordered.ts';
+import { COMPARISONS } from './predicate.ts';
 
 /** The columns of one table, as a WHERE clause may call them. */
 interface Names {
@@ -35,15 +36,7 @@ export function whereConditions(ast: unknown, gated: Pick<GatedStatement, 'table
 
 /** Every SELECT of the statement, however deep. */
 function selects(ast: unknown): readonly Json[] {
-  const found: Json[] = [];
-  const pending: unknown[] = [ast];
-  while (pending.length > 0) {
-    const value = pending.pop();
-    if (typeof value !== 'object' || value === null) continue;
-    if (isObject(value) && value['type'] === 'SELECT_NODE' && (value['sample'] ?? null) === null) found.push(value);
-    for (const item of Object.values(value)) pending.push(item);
-  }
-  return found;
+  return [...nodesOf(ast)].filter((node) => node['type'] === 'SELECT_NODE' && (node['sample'] ?? null) === null);
 }
 
 /** A sample is taken before the WHERE clause looks; columns may get other names. */
@@ -99,15 +92,6 @@ function columnOf(node: unknown, { columns, table }: Names): { readonly name: st
   const column = columns.get(name);
   return column === undefined ? null : { name, type: column.type };
 }
-
-const COMPARISONS: Readonly<Record<string, CompareOp>> = {
-  COMPARE_EQUAL: '=',
-  COMPARE_NOTEQUAL: '<>',
-  COMPARE_LESSTHAN: '<',
-  COMPARE_LESSTHANOREQUALTO: '<=',
-  COMPARE_GREATERTHAN: '>',
-  COMPARE_GREATERTHANOREQUALTO: '>=',
-};
 
 function comparison(node: Json, names: Names): Condition {
   const op = COMPARISONS[String(node['type'])];
