@@ -3,7 +3,7 @@ import { hkdfSync, randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
-import { fail, STORAGE_FAULTS } from './errors.ts';
+import { fail, hasCode, STORAGE_FAULTS } from './errors.ts';
 import { createSealer, type Sealer } from './wire/index.ts';
 
 export interface ClusterKeys {
@@ -53,7 +53,7 @@ async function loadClusterKey(stateDirectory: string): Promise<Uint8Array> {
   try {
     await writeFile(join(stateDirectory, KEY_FILE), randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
   return readClusterKey(stateDirectory);
 }

@@ -209,6 +209,11 @@ export function fail(code: ErrorCode, message: string, cause?: unknown): never {
   throw new SluiceError(code, message, cause);
 }
 
+/** Whether the system, or another program, gave this code: `ENOENT`, or an SQLSTATE. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.some((code) => code === error.code);
+}
+
 /** The only conversion of a foreign error at the edge: its text stays inside. */
 export function toSluiceError(error: unknown): SluiceError {
   return error instanceof SluiceError ? error : new SluiceError('server.internal', 'internal error', error);

@@ -6,7 +6,7 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SluiceError } from '../errors.ts';
+import { hasCode, SluiceError } from '../errors.ts';
 
 export interface TokenRecord {
   /** SHA-256 of the token, hex. */
@@ -77,7 +77,7 @@ async function versionOf(path: string): Promise<string> {
     const { ino, mtimeNs, size } = await stat(path, { bigint: true });
     return `${ino} ${mtimeNs} ${size}`;
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return 'none';
+    if (hasCode(error, 'ENOENT')) return 'none';
     throw error;
   }
 }
@@ -141,7 +141,7 @@ async function takeLock(path: string): Promise<FileHandle> {
     try {
       return await open(path, 'wx', 0o600);
     } catch (error) {
-      if (!isCode(error, 'EEXIST') || Date.now() > deadline) {
+      if (!hasCode(error, 'EEXIST') || Date.now() > deadline) {
         throw new SluiceError('auth.unavailable', 'the stored tokens can not be changed now; try again', error);
       }
     }
@@ -151,8 +151,4 @@ async function takeLock(path: string): Promise<FileHandle> {
     );
     if (age > LOCK_STALE_MS) await rm(path, { force: true });
   }
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,7 +1,7 @@
 /** Changes to a policy directory by programs: one writer at a time, each file replaced as a whole. */
 import { chmod, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import { hashFiles, type LoadOptions, loadSnapshot, type PolicyFiles, readFiles } from './load.ts';
 import { describeDataset, type PolicyEditor } from './policy-editor.ts';
 
@@ -47,7 +47,7 @@ async function locked<T>(directory: string, work: () => Promise<T>): Promise<T> 
   try {
     await mkdir(lock);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return conflict();
+    if (hasCode(error, 'EEXIST')) return conflict();
     return fail('policy.invalid', 'the policy directory can not be written', error);
   }
   try {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hasCode } from '../errors.ts';
 import type { Dataset, Mask, Predicate, Snapshot } from '../model.ts';
 import { type ColumnCache, completeDataset } from './columns.ts';
 import { withKeys } from './keys.ts';
@@ -124,6 +125,6 @@ export function hashFiles(files: PolicyFiles): string {
 }
 
 function missingAsNull(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+  if (hasCode(error, 'ENOENT')) return null;
   throw error;
 }

@@ -3,7 +3,7 @@
  * Without the database the last set stays in force for a bounded time and then nothing is planned: an outage never
  * widens a policy.
  */
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import type { Snapshot } from '../model.ts';
 import { ColumnCache } from './columns.ts';
 import { type Loaded, type LoadOptions, loadSnapshot, POLICY_FILES, type PolicyFiles } from './load.ts';
@@ -100,7 +100,7 @@ class RevisionStore implements PostgresStore {
       SELECT $1::bigint, $2::jsonb, $3, $4 WHERE $5::bigint = coalesce((SELECT max(epoch) FROM sluice.policy_revision), 0)`;
     const values = [expected + 1, JSON.stringify(Object.fromEntries(files)), note.author, note.comment, expected];
     const inserted = await this.#session.query(statement, values).catch((error: unknown) => {
-      if (error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION) return null;
+      if (hasCode(error, UNIQUE_VIOLATION)) return null;
       throw error;
     });
     if (inserted?.rowCount !== 1) fail('metadata.conflict', `revision ${expected} is not the newest any more; pull, merge and push again`);

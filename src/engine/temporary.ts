@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pid } from 'node:process';
+import { hasCode } from '../errors.ts';
 
 /** `<kind>-<process id>-<random>`. */
 const NAME = /^[a-z]+-(\d+)-\w+$/;
@@ -26,6 +27,6 @@ function isLeftover(name: string): boolean {
     return false;
   } catch (error) {
     // EPERM: it lives and is somebody else's.
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+    return hasCode(error, 'ESRCH');
   }
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import { ERRORS, fail, SluiceError, toSluiceError } from '#src/errors.js';
+import { ERRORS, fail, hasCode, SluiceError, toSluiceError } from '#src/errors.js';
 
 const source = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts') && file !== 'errors.ts')
@@ -24,4 +24,15 @@ test('a foreign error becomes internal and keeps its text inside', () => {
 
 test('fail throws the public text with the private cause', () => {
   expect(() => fail('sql.empty', 'the statement is empty', 'why')).toThrow(SluiceError);
+});
+
+test('codes of the system, and of errors only', () => {
+  const missing = Object.assign(new Error('gone'), { code: 'ENOENT' });
+  expect(hasCode(missing, 'EEXIST', 'ENOENT')).toBe(true);
+  expect([
+    hasCode(missing, 'EEXIST'),
+    hasCode(missing),
+    hasCode(new Error('gone'), 'ENOENT'),
+    hasCode({ code: 'ENOENT' }, 'ENOENT'),
+  ]).toEqual([false, false, false, false]);
 });
