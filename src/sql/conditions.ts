@@ -100,7 +100,8 @@ function comparison(op: CompareOp, left: Scalar, right: Scalar, columns: readonl
 
 function membership(value: Scalar, list: readonly Scalar[], columns: readonly Column[]): Condition {
   const column = columnOf(value, columns);
-  if (list.length === 0) return NEVER;
+  // Unknown, not false, so that NOT does not turn it into every row.
+  if (list.length === 0) return ANY;
   if (column === null) return ANY;
   const keys = list.map((item) => literalKey(item, column.type)).filter((key) => key !== null);
   return keys.length < list.length ? ANY : oneOf(foldName(column.name), keys);
@@ -119,7 +120,10 @@ type Reading = (text: string, type: string) => Key | null;
 
 const asNumber: Reading = (text, type) =>
   /HUGEINT/.test(type) && text.includes('.') ? null : /^-?\d{1,18}(\.\d{1,15})?$/.test(text) ? numberKey(text) : null;
-const asInteger: Reading = (text, type) => (/^-?\d{1,18}$/.test(text) && !type.startsWith('DECIMAL') ? numberKey(text) : null);
+/** Digits that the type holds in any case: a text that it does not hold is no number but NULL, or an error. */
+const TEXT_DIGITS: Readonly<Record<string, number>> = { INTEGER: 9, BIGINT: 18, HUGEINT: 18 };
+const asInteger: Reading = (text, type) =>
+  /^-?\d+$/.test(text) && text.replace('-', '').length <= (TEXT_DIGITS[type] ?? 0) ? numberKey(text) : null;
 
 /** By the column's kind and the constant's: how they are compared, where both the policy's SQL and DuckDB's binder agree with it. */
 const READINGS: Readonly<Record<Order, Partial<Record<ConstantKind, Reading>>>> = {

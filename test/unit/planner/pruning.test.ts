@@ -9,7 +9,7 @@ import type { Column, Dataset, MaskRule, PlanCatalog, Principal, QueryTask, RowF
 import { indexedSet, partsOf } from '#src/planner/file-set.js';
 import { createListing, createPlanner, type Planner, rowFunctions } from '#src/planner/index.js';
 import { compilePolicy, type Policy } from '#src/policy/index.js';
-import { DEFAULT_SQL_LIMITS, expandScans, functionAllowList, toPredicate } from '#src/sql/index.js';
+import { DEFAULT_SQL_LIMITS, expandScans, filterCondition, functionAllowList, toPredicate } from '#src/sql/index.js';
 import { createStorage } from '#src/storage/index.js';
 import { createSealer, decodeTicket } from '#src/wire/index.js';
 import { SEED } from '../../support/seed.ts';
@@ -360,5 +360,21 @@ describe('a plan', () => {
       expect(filesRead(await tasksOf(sql, 16))).toBe(shown);
     }
     expect(sizes.size).toBe(1);
+  });
+
+  it.each([
+    ["late < '3000000000'", 'any'],
+    ["NOT late >= '-3000000000'", 'any'],
+    ["late < '300000000'", 'compare'],
+    ["n < '3000000000'", 'compare'],
+    ["n < '9999999999999999999'", 'any'],
+    ["m < '1'", 'any'],
+  ])('concludes nothing from a text that may be no number of its type: %s', async (text, kind) => {
+    expect(filterCondition(toPredicate(await analyzer.parse(`SELECT 1 WHERE (${text})`)), COLUMNS).kind).toBe(kind);
+  });
+
+  it('takes an empty list for unknown, also below NOT', () => {
+    const none = { kind: 'in', value: { kind: 'column', name: 'n' }, list: [] } as const;
+    for (const filter of [none, { kind: 'not', operand: none } as const]) expect(filterCondition(filter, COLUMNS)).toEqual({ kind: 'any' });
   });
 });
