@@ -417,3 +417,36 @@ describe('datasets in memory', () => {
 
   test('nothing is held in the end', () => world.idle());
 });
+
+describe('results and datasets in memory together', () => {
+  const world = new World('both');
+  beforeAll(() => world.start());
+
+  test('everybody gets the same as the first time, and nobody what another may see', async () => {
+    await (await world.connect('steward')).rows('PIN DATASET d.items');
+    const users = ['ann', 'bob', 'eu', 'us', 'mia', 'today'];
+    const clients = await Promise.all(users.map((user) => world.connect(user)));
+    const queries = [
+      'SELECT region, count(*) AS n, min(secret) AS s FROM d.items GROUP BY region ORDER BY region',
+      'SELECT label, count(*) AS n, max(secret) AS s FROM d.joined GROUP BY label ORDER BY label',
+      'SELECT DISTINCT current_user AS a, user AS b, session_user AS c FROM d.items',
+      'SELECT count(*) AS n FROM d.items i JOIN d.joined j ON i.id = j.id',
+    ];
+    const read = (): Promise<readonly string[]> =>
+      Promise.all(clients.flatMap((client) => queries.map(async (query) => JSON.stringify(await client.rows(query)))));
+    const first = await read();
+    for (let i = 0; i < 2; i++) expect(await read()).toEqual(first);
+    const of = (user: string): string =>
+      first
+        .slice(users.indexOf(user) * queries.length)
+        .slice(0, queries.length)
+        .join();
+    for (const user of users) expect(of(user)).toContain(`{"a":"${user}","b":"${user}","c":"${user}"}`);
+    expect(of('eu')).not.toMatch(/US|America/);
+    expect(of('us')).not.toMatch(/EU|Europe/);
+    expect(of('mia')).not.toContain(SECRET);
+    const value = await world.numbers();
+    expect(value('result_cache_hits_total')).toBeGreaterThan(0);
+    await world.idle();
+  });
+});
