@@ -2,6 +2,7 @@
 import type { ColumnInfo, Engine, FileStatistics } from '../engine/index.ts';
 import { SluiceError, toSluiceError } from '../errors.ts';
 import type { FileFormat } from '../files.ts';
+import { inParallel } from '../storage/index.ts';
 import { csvRelation, jsonRelation } from './relations.ts';
 
 export interface ReadFile {
@@ -60,19 +61,14 @@ async function inBatches(
   { signal, onRead }: ReadOptions,
   read: (batch: readonly string[]) => Promise<readonly ReadFile[]>,
 ): Promise<readonly ReadFile[]> {
-  const results: (readonly ReadFile[])[] = [];
-  let next = 0;
+  const batches = Array.from({ length: Math.ceil(paths.length / size) }, (_, at) => paths.slice(at * size, (at + 1) * size));
   let done = 0;
-  const work = async (): Promise<void> => {
-    while (next * size < paths.length) {
-      signal.throwIfAborted();
-      const at = next++;
-      const batch = paths.slice(at * size, (at + 1) * size);
-      results[at] = await read(batch);
-      done += batch.length;
-      onRead(done);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const results = await inParallel(batches, AT_ONCE, async (batch) => {
+    signal.throwIfAborted();
+    const files = await read(batch);
+    done += batch.length;
+    onRead(done);
+    return files;
+  });
   return results.flat();
 }
