@@ -1,6 +1,7 @@
 /** Paths of catalog.yaml: `${name}` expands, relative ones start at their base, none leaves its connection. */
 import { statSync } from 'node:fs';
 import { isAbsolute, join, normalize, posix, resolve, sep } from 'node:path';
+import { objectPlace } from '../file-paths.ts';
 import type { FileFormat, S3Connection } from '../files.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -45,12 +46,7 @@ export function pathBelow(directory: string, text: string, node: YamlNode, forma
 }
 
 /** An object, prefix or glob below a connection's prefix; a prefix stands for every object of the format below it. */
-export function objectBelow(
-  { bucket, prefix }: S3Connection,
-  text: string,
-  node: YamlNode,
-  format: FileFormat = 'parquet',
-): string | undefined {
+export function objectBelow(connection: S3Connection, text: string, node: YamlNode, format: FileFormat = 'parquet'): string | undefined {
   if (hasControl(text)) return node.problem('a path must not be empty or hold control characters');
   if (text.startsWith('/') || text.includes('://') || text.includes('${'))
     return node.problem("a dataset's path is relative to its connection's url");
@@ -58,7 +54,7 @@ export function objectBelow(
   if (path === '..' || path.startsWith('../')) return node.problem("the path leaves its connection's url");
   // The engine reads what follows them as something else than a key.
   if (/[#%\\]/.test(path)) return node.problem('a path on S3 must not hold #, % or \\');
-  const place = `s3://${bucket}/${prefix}`;
+  const place = objectPlace(connection);
   const { pattern, ending } = FILES_OF[format];
   if (path === '.' || path === './') return `${place}**/${pattern}`;
   const isPrefix = path.endsWith('/') || !(/[*?[\]{}]/.test(path) || ending.test(path));

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SluiceError, STORAGE_FAULTS } from '../errors.ts';
+import { objectPlace } from '../file-paths.ts';
 import type { Connection, S3Connection, S3Credentials } from '../files.ts';
 import { quoteIdentifier, quoteText } from './quoting.ts';
 
@@ -57,16 +58,11 @@ export function emptySecrets(connections: readonly Connection[]): readonly strin
 
 /** What the sandbox may open of S3. */
 export function objectPlaces(connections: readonly Connection[]): readonly string[] {
-  return connections.filter(isS3).map(placeOf);
+  return connections.filter(isS3).map(objectPlace);
 }
 
 function isS3(connection: Connection): connection is S3Connection {
   return connection.kind === 's3';
-}
-
-/** Ends with `/`: without it a sibling with the same beginning would be meant too. */
-function placeOf({ bucket, prefix }: S3Connection): string {
-  return `s3://${bucket}/${prefix}`;
 }
 
 /** Replaces what the connection was read with so far. The text holds the secret: it must not come into an error. */
@@ -76,7 +72,7 @@ export function secretStatement(connection: S3Connection, credentials: S3Credent
   const options = [
     'TYPE s3',
     'PROVIDER config',
-    `SCOPE ${quoteText(placeOf(connection))}`,
+    `SCOPE ${quoteText(objectPlace(connection))}`,
     `REGION ${quoteText(region)}`,
     `KEY_ID ${quoteText(accessKeyId)}`,
     `SECRET ${quoteText(secretAccessKey)}`,

@@ -1,6 +1,7 @@
 /** One face over every kind of storage: each path goes to the connection that it lies below. */
 import { stat } from 'node:fs/promises';
 import { fail, SluiceError, STORAGE_FAULTS } from '../errors.ts';
+import { objectPlace } from '../file-paths.ts';
 import type { Connection, S3Connection, StoredFile } from '../files.ts';
 import { type CredentialCache, createCredentialCache } from './credential-cache.ts';
 import { storageError } from './faults.ts';
@@ -119,7 +120,7 @@ function keyOf(path: string): string | null {
 function connectionOf(connections: readonly Connection[], path: string): S3Connection {
   let found: S3Connection | null = null;
   for (const connection of connections) {
-    if (connection.kind !== 's3' || !path.startsWith(`s3://${connection.bucket}/${connection.prefix}`)) continue;
+    if (connection.kind !== 's3' || !path.startsWith(objectPlace(connection))) continue;
     if (found === null || connection.prefix.length > found.prefix.length) found = connection;
   }
   return found ?? fail('storage.unavailable', STORAGE_FAULTS.other, new Error('a path lies below none of the connections'));

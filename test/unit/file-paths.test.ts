@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hiveDirectories, isNullPartition, literalPath } from '#src/file-paths.js';
+import { hiveDirectories, isNullPartition, literalPath, objectPlace } from '#src/file-paths.js';
 
 test('a literal path holds no pattern', () => {
   expect(literalPath('/data/plain.parquet')).toBe('/data/plain.parquet');
@@ -31,4 +31,18 @@ test.each([
 test('what stands for NULL', () => {
   expect(['__HIVE_DEFAULT_PARTITION__', 'NULL', 'null', 'Null'].every(isNullPartition)).toBe(true);
   expect(['', 'nul', 'nulls', ' null', '__hive_default_partition__'].some(isNullPartition)).toBe(false);
+});
+
+test('the place of a connection takes in no neighbour', () => {
+  const connection = {
+    kind: 's3',
+    name: 'lake',
+    bucket: 'b',
+    region: null,
+    endpoint: null,
+    pathStyle: false,
+    credentials: { kind: 'default' },
+  } as const;
+  expect(objectPlace({ ...connection, prefix: '' })).toBe('s3://b/');
+  expect(objectPlace({ ...connection, prefix: 'a/' })).toBe('s3://b/a/');
 });
