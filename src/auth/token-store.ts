@@ -3,10 +3,11 @@
  * lock file, readable by its owner only, and read again whenever it is another file than before, so that a revocation is in
  * force at once. Of a fleet: a document that all nodes follow.
  */
-import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, SluiceError } from '../errors.ts';
+import { replaceFile } from '../replace-file.ts';
 
 export interface TokenRecord {
   /** SHA-256 of the token, hex. */
@@ -49,7 +50,7 @@ export function createTokenStore(path: string): TokenStore {
     try {
       const records = await read();
       const changed = apply(records);
-      if (changed !== records) await replace(path, changed);
+      if (changed !== records) await replaceFile(path, `${JSON.stringify({ tokens: changed }, null, 1)}\n`);
     } finally {
       await lock.close();
       await rm(`${path}.lock`, { force: true });
@@ -120,19 +121,6 @@ function isRecord(value: unknown): value is TokenRecord {
   const fields = value as Readonly<Record<string, unknown>>;
   const texts = [fields['hash'], fields['user'], fields['name']].every((field) => typeof field === 'string');
   return texts && typeof fields['createdAtMs'] === 'number' && typeof fields['expiresAtMs'] === 'number';
-}
-
-async function replace(path: string, tokens: readonly TokenRecord[]): Promise<void> {
-  const temporary = `${path}.new`;
-  await rm(temporary, { force: true });
-  const file = await open(temporary, 'wx', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify({ tokens }, null, 1)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
 }
 
 async function takeLock(path: string): Promise<FileHandle> {

@@ -1,8 +1,8 @@
 /** Datasets that stewards want in memory: by id, in a document that all nodes of the metadata share, or in a file of this one. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fail } from '../errors.ts';
+import { replaceFile } from '../replace-file.ts';
 
 /** What the shared document of the metadata offers. */
 export interface PinDocument {
@@ -59,13 +59,7 @@ export async function openPinFile(path: string): Promise<PinDocument> {
     const changed = change(content);
     if (changed === content) return;
     await mkdir(dirname(path), { recursive: true });
-    const draft = `${path}.${randomUUID()}`;
-    try {
-      await writeFile(draft, JSON.stringify(changed), { mode: 0o600, flag: 'wx' });
-      await rename(draft, path);
-    } finally {
-      await rm(draft, { force: true });
-    }
+    await replaceFile(path, JSON.stringify(changed));
     content = changed;
   };
   return {
