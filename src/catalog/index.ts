@@ -15,6 +15,7 @@ export { readFiles } from './load.ts';
 export type { PolicyEditor } from './policy-editor.ts';
 export { PostgresSession } from './postgres-session.ts';
 export { createPostgresStore, type PostgresStore } from './postgres-store.ts';
+export { CATALOG_FILE } from './read-catalog.ts';
 export type { ScratchTable } from './scratch-files.ts';
 export { createScratchStore, type ScratchCommit, type ScratchDraft, type ScratchStore } from './scratch-store.ts';
 export { openSharedDocument, type SharedDocument } from './shared-document.ts';

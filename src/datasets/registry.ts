@@ -1,5 +1,5 @@
 /** Registers datasets of files and keeps their indexes: the catalog is written first, so that no index is of types that it does not have. */
-import { type DatasetEntry, editDataset, type PolicyEditor } from '../catalog/index.ts';
+import { CATALOG_FILE, type DatasetEntry, editDataset, type PolicyEditor } from '../catalog/index.ts';
 import { fail } from '../errors.ts';
 import type { Connection, FileFormat, FileIndex } from '../files.ts';
 import type { Dataset, Snapshot, Source, TableName } from '../model.ts';
@@ -70,10 +70,9 @@ async function register(request: RegisterRequest, options: RunOptions, ports: Re
   const edition = await ports.editor.read();
   const key = `${request.table.schema}.${request.table.name}`;
   const existing = ports.editor.describe(edition.files, key);
-  const edit = (columns: DatasetEntry['columns']): Map<string, string> =>
-    new Map(edition.files).set('catalog.yaml', editDataset(edition.files.get('catalog.yaml') ?? '', key, { ...request, columns }));
+  const edit = (columns: DatasetEntry['columns']): Files => withDataset(edition.files, key, { ...request, columns });
   // The reader of catalog.yaml judges name, connection and path.
-  const probe = ports.editor.describe(existing.dataset === null ? edit([{ name: 'probe', type: 'INTEGER' }]) : edition.files, key);
+  const probe = ports.editor.describe(existing.dataset === null ? edit(PROBE) : edition.files, key);
   const dataset = probe.dataset ?? refuse(probe.problems);
   if (probe.problems.length > 0) refuse(probe.problems);
   if (existing.dataset !== null) requireSamePlace(existing.dataset, request, key, edition.files, ports.editor);
@@ -87,6 +86,15 @@ async function register(request: RegisterRequest, options: RunOptions, ports: Re
   await ports.settled();
   await ports.indexes.put(built.index, before.version);
   return report(dataset, built, [...built.notes, ...notesOn(id, existing.dataset === null, snapshot)]);
+}
+
+type Files = ReadonlyMap<string, string>;
+
+/** An entry needs columns. */
+const PROBE: DatasetEntry['columns'] = [{ name: 'probe', type: 'INTEGER' }];
+
+function withDataset(files: Files, key: string, entry: DatasetEntry): Files {
+  return new Map(files).set(CATALOG_FILE, editDataset(files.get(CATALOG_FILE) ?? '', key, entry));
 }
 
 /** Those in force where they hold all that is needed: their engine runs already. */
@@ -107,16 +115,9 @@ function requireFiles(dataset: Dataset): FileDataset {
 }
 
 /** Policies are bound to the dataset: what they protect does not change under them. */
-function requireSamePlace(
-  existing: Dataset,
-  request: RegisterRequest,
-  key: string,
-  files: ReadonlyMap<string, string>,
-  editor: PolicyEditor,
-): void {
+function requireSamePlace(existing: Dataset, request: RegisterRequest, key: string, files: Files, editor: PolicyEditor): void {
   const other = `${request.table.schema}.__probe`;
-  const text = editDataset(files.get('catalog.yaml') ?? '', other, { ...request, columns: [{ name: 'probe', type: 'INTEGER' }] });
-  const { dataset, problems } = editor.describe(new Map(files).set('catalog.yaml', text), other);
+  const { dataset, problems } = editor.describe(withDataset(files, other, { ...request, columns: PROBE }), other);
   if (dataset === null) refuse(problems);
   if (JSON.stringify(dataset.source) !== JSON.stringify(existing.source))
     fail('dataset.exists', `${key} is in the catalog already and lies elsewhere; edit its entry in catalog.yaml, then refresh it`);
