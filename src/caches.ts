@@ -63,7 +63,7 @@ export async function openCaches(config: Config, parts: Parts): Promise<Caches> 
   return {
     results,
     relationFor: hot.relationFor,
-    pin: (dataset, pinned) => pin(dataset, pinned, pins, hotMax(config), metadata),
+    pin: (dataset, pinned) => pin(dataset, pinned, pins, tablesMax(config), metadata),
     entries: async () => [
       ...resultEntries(results, parts.location()),
       ...tableEntries(hot, parts),
@@ -104,8 +104,14 @@ async function openResults(config: Config, tokenKey: string): Promise<ResultCach
   return createResultCache(store, salt);
 }
 
-function hotMax({ role, hotTablesBytes, memoryLimitBytes }: Config): number {
-  return role === 'planner' ? 0 : Math.min(hotTablesBytes, Math.floor(memoryLimitBytes / HOT_SHARE));
+/** Of this node: a planner keeps none. */
+function hotMax(config: Config): number {
+  return config.role === 'planner' ? 0 : tablesMax(config);
+}
+
+/** Of a node that computes, set as this one is. */
+function tablesMax({ hotTablesBytes, memoryLimitBytes }: Config): number {
+  return Math.min(hotTablesBytes, Math.floor(memoryLimitBytes / HOT_SHARE));
 }
 
 function openHotTables(config: Config, pins: Pins, { metadata, logger }: Parts): HotTables {

@@ -17,7 +17,7 @@ export interface PlacementNode {
 
 const SCALE = 2 ** 48;
 
-/** What a task reads, whoever asks: the same for every principal, so that they share a worker's caches. */
+/** What a task reads: the same for everybody who reads the same files, so that they share a worker's caches. */
 export function placementKey(task: QueryTask): string {
   const first = task.catalog.scans?.find(({ parts }) => parts.length > 0)?.parts[0]?.files[0];
   return JSON.stringify([...task.datasets, first?.path ?? '']);

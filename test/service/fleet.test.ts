@@ -9,6 +9,7 @@ import { createLogger } from '#src/log.js';
 import { runPolicyCommand } from '#src/policy-cli.js';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import type { FlightInfo } from '../support/flight-messages.ts';
+import { parseMetrics } from '../support/metrics.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { plainRows } from '../support/rows.ts';
 import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
@@ -27,7 +28,7 @@ let naive: RawClient;
 let following: RawClient;
 
 function startNode(role: 'planner' | 'worker'): Promise<TestServer> {
-  return startTestServer({ SLUICE_ROLE: role, SLUICE_METADATA: postgres.url, SLUICE_CLUSTER_KEY: KEY });
+  return startTestServer({ SLUICE_ROLE: role, SLUICE_METADATA: postgres.url, SLUICE_CLUSTER_KEY: KEY, SLUICE_HTTP_LISTEN: '127.0.0.1:0' });
 }
 
 beforeAll(async () => {
@@ -61,6 +62,11 @@ async function readAll(client: RawClient, endpoints: FlightInfo['endpoint']): Pr
   return parts.flat();
 }
 
+async function hotTables({ server }: TestServer): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`);
+  return parseMetrics(await response.text()).sum('sluice_hot_tables');
+}
+
 function byOrder(rows: readonly Record<string, unknown>[]): readonly string[] {
   return rows.map((row) => JSON.stringify(row)).sort();
 }
@@ -79,9 +85,10 @@ describe('endpoints', () => {
     expect(await locationsOf(naive, SCAN)).toEqual([[]]);
   });
 
-  test('the same statement goes to the same worker, whoever asks', async () => {
+  test('what reads the same files goes to the same worker, whoever asks', async () => {
     await using steward = await connectFlight({ port: planner.port, user: 'steward', userAgent: ADBC });
-    expect(await locationsOf(steward, COUNT)).toEqual(await locationsOf(following, COUNT));
+    const query = 'SELECT count(*) AS n FROM demo.flights';
+    expect(await locationsOf(steward, query)).toEqual(await locationsOf(following, query));
   });
 });
 
@@ -112,6 +119,24 @@ test("somebody else's ticket is refused at the planner and at a worker alike", a
 test('scratch tables, which one node alone could read, are off', async () => {
   const outcome = await failureOf(naive.rows('CREATE TABLE scratch.mine AS SELECT 1 AS one'));
   expect(outcome.status).not.toBe('OK');
+});
+
+test('a dataset that is pinned through the planner is taken into memory by the worker that reads it', async () => {
+  const steward = await connectFlight({ port: planner.port, user: 'steward' });
+  try {
+    await steward.rows('PIN DATASET demo.customers');
+    let asked = 0;
+    await expect
+      .poll(async () => {
+        await naive.rows(`SELECT count(*) AS n FROM demo.customers WHERE customer_id > ${asked++}`);
+        const kept = await Promise.all(workers.map(hotTables));
+        return kept.reduce((sum, tables) => sum + tables, 0);
+      })
+      .toBe(1);
+    await steward.rows('UNPIN DATASET demo.customers');
+  } finally {
+    steward.close();
+  }
 });
 
 test('a worker that leaves gets nothing new, and what it had goes on elsewhere', async () => {
