@@ -3,8 +3,8 @@
  * It reaches a private field of grpc-js: checked per call, tried end to end at start, and `call.write` is the fallback.
  */
 import { once } from 'node:events';
-import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
-import { Duplex } from 'node:stream';
+import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import { addAbortSignal, Duplex } from 'node:stream';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { SluiceError } from '../errors.ts';
 import { encodeFlightData, encodeFramePrefix } from '../wire/index.ts';
@@ -36,8 +36,17 @@ export function createFrameWriter(call: RawCall, allowFast: boolean): FrameWrite
   return {
     fast: true,
     write: (...frame) => writeDirect(stream, session, ...frame),
-    abandon: () => stream.close(constants.NGHTTP2_CANCEL),
+    abandon: () => reset(stream),
   };
+}
+
+/**
+ * RST_STREAM with CANCEL, queued before the stream is gone. `stream.close` only notes it for later while other bytes leave; when the stream
+ * ends before later comes, Node (20 to 24) forgets it, and then sends empty frames for the stream until no memory is left.
+ */
+function reset(stream: ServerHttp2Stream): void {
+  // Only an abort of Node's own gives this code.
+  addAbortSignal(AbortSignal.abort(), stream);
 }
 
 /** null when grpc-js keeps its stream elsewhere than 1.14 does. */
