@@ -201,9 +201,9 @@ export const SETTINGS: Readonly<Record<string, Setting>> = {
   },
   SLUICE_HOT_TABLES: {
     key: 'hotTablesBytes',
-    default: '0',
+    default: '512MB',
     parse: bytes(0, 2 ** 50),
-    doc: 'Memory for datasets that are read often or pinned; at most a quarter of the memory limit, of which it is a part. 0 keeps none, and nothing can be pinned.',
+    doc: 'Memory for datasets that are read often or pinned; at most a quarter of the memory limit, of which it is a part. 0 keeps none.',
   },
   SLUICE_HOT_TABLE_MAX: {
     key: 'hotTableBytes',

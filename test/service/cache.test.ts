@@ -342,7 +342,7 @@ describe('bounds', () => {
 
 describe('datasets in memory', () => {
   const world = new World('hot');
-  beforeAll(() => world.start({ SLUICE_RESULT_CACHE: '0', SLUICE_HOT_TABLES: '512MB' }));
+  beforeAll(() => world.start({ SLUICE_RESULT_CACHE: '0' }));
 
   async function loads(count: number): Promise<void> {
     await vi.waitFor(async () => expect((await world.numbers())('hot_tables')).toBe(count), PATIENCE);
@@ -420,7 +420,7 @@ describe('datasets in memory', () => {
 
 describe('results and datasets in memory together', () => {
   const world = new World('both');
-  beforeAll(() => world.start({ SLUICE_HOT_TABLES: '512MB' }));
+  beforeAll(() => world.start());
 
   test('everybody gets the same as the first time, and nobody what another may see', async () => {
     await (await world.connect('steward')).rows('PIN DATASET d.items');

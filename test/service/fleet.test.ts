@@ -28,13 +28,7 @@ let naive: RawClient;
 let following: RawClient;
 
 function startNode(role: 'planner' | 'worker'): Promise<TestServer> {
-  return startTestServer({
-    SLUICE_ROLE: role,
-    SLUICE_METADATA: postgres.url,
-    SLUICE_CLUSTER_KEY: KEY,
-    SLUICE_HTTP_LISTEN: '127.0.0.1:0',
-    SLUICE_HOT_TABLES: '64MB',
-  });
+  return startTestServer({ SLUICE_ROLE: role, SLUICE_METADATA: postgres.url, SLUICE_CLUSTER_KEY: KEY, SLUICE_HTTP_LISTEN: '127.0.0.1:0' });
 }
 
 beforeAll(async () => {
