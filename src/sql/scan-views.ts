@@ -5,6 +5,7 @@ import { hiveDirectories, literalPath } from '../file-paths.ts';
 import type { Scan, ScanPart } from '../files.ts';
 import type { PlanCatalog } from '../model.ts';
 import { identifier, qualified, stringLiteral, typeText } from './quote.ts';
+import { scan as tokensOf } from './scan.ts';
 
 /** Schema of the source layer; no dataset may use it. */
 export const SOURCE_SCHEMA = '__source';
@@ -22,10 +23,22 @@ export function expandScans(catalog: PlanCatalog, given: ReadonlyMap<string, str
   const { scans = [], defaultSchema } = catalog;
   if (scans.length === 0) return { catalog, statement: (sql) => sql };
   const name = given.size === 0 ? catalog.name : variantName(catalog.name, given);
-  const statement = name === catalog.name ? (sql: string) => sql : (sql: string) => sql.replaceAll(catalog.name, name);
+  const statement = name === catalog.name ? (sql: string) => sql : (sql: string) => withName(sql, catalog.name, name);
   const views = scans.flatMap((scan) => (scan.columns.length === 0 ? [] : [viewText(scan, given.get(scan.relation))]));
   const schema = `CREATE SCHEMA IF NOT EXISTS ${qualified(catalog.name, SOURCE_SCHEMA)}`;
   return { catalog: { name, defaultSchema, statements: [schema, ...views, ...catalog.statements].map(statement) }, statement };
+}
+
+/** Where it is a name: a user's text that spells it out stays as it is. */
+function withName(sql: string, from: string, to: string): string {
+  const parts: string[] = [];
+  let at = 0;
+  for (const { kind, text, start, end } of tokensOf(sql)) {
+    if (kind !== 'quoted' || text !== identifier(from)) continue;
+    parts.push(sql.slice(at, start), identifier(to));
+    at = end;
+  }
+  return [...parts, sql.slice(at)].join('');
 }
 
 function variantName(name: string, given: ReadonlyMap<string, string>): string {
