@@ -10,6 +10,8 @@ export interface ClusterKeys {
   readonly sealer: Sealer;
   /** Of the mask that makes tokens. */
   readonly token: string;
+  /** Tells whether two nodes have the same key, and nothing else of it. */
+  readonly check: string;
   /** What stands in catalog.yaml for a secret. */
   sealSecret(plain: string): string;
   /** Throws storage.unavailable when it was sealed with another key. */
@@ -35,6 +37,7 @@ function deriveKeys(master: Uint8Array): ClusterKeys {
   return {
     sealer,
     token: derive('token').toString('hex'),
+    check: derive('check').toString('hex'),
     sealSecret: (plain) => SEALED + Buffer.from(sealer.seal('secret', Buffer.from(plain))).toString('base64url'),
     openSecret: (sealed) => {
       try {

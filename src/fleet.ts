@@ -2,14 +2,33 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Fleet, FleetMember, WorkerNode } from './catalog/index.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
 import type { Config } from './config.ts';
 import { fail } from './errors.ts';
 import { channelCredentials, createProxy, createRemote, type SqlMethodsOptions, type TicketProxy } from './flight/index.ts';
+import type { Metadata } from './metadata.ts';
 import type { QueryTask, Task } from './model.ts';
 import { locationsOf, placementKey, rank } from './planner/index.ts';
 import { bracketed } from './setting-values.ts';
 import { VERSION } from './version.ts';
 import { TICKET_VERSION, taskVersion } from './wire/index.ts';
+
+/**
+ * A node with another key would refuse what the others seal. The first node over a metadata database sets the key; it may change while no
+ * worker lives. Rejects with config.invalid.
+ */
+export async function requireClusterKey(
+  { check }: Pick<ClusterKeys, 'check'>,
+  { fleet, shared }: Pick<Metadata, 'fleet' | 'shared'>,
+): Promise<void> {
+  const document = await shared('cluster-key');
+  const inUse = (await fleet.members()).some(({ alive }) => alive);
+  await document?.update((known) => {
+    if (known !== null && known !== check && inUse)
+      fail('config.invalid', 'SLUICE_CLUSTER_KEY is not the key of the nodes that serve; to change it, stop them all first');
+    return check;
+  });
+}
 
 /** Where this process is reached. */
 export function locationOf({ advertise, tlsCertificate, flightHost }: Config, port: number): string {

@@ -9,7 +9,7 @@ import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
 import { duckdbVersion } from './engine/index.ts';
 import type { Connection } from './files.ts';
-import { announcement, locationOf, openProxy, type PlannerProxy, placeOn, skewOf } from './fleet.ts';
+import { announcement, locationOf, openProxy, type PlannerProxy, placeOn, requireClusterKey, skewOf } from './fleet.ts';
 import { createFlightServer, type FlightServer, sqlMethods, type TlsCredentials, workerMethods } from './flight/index.ts';
 import { openIdentity, openTls } from './identity.ts';
 import { type Metadata, type MetadataOptions, openMetadata } from './metadata.ts';
@@ -103,6 +103,7 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
   const { sealer } = keys;
   const scratch = started.add(await openScratch(config));
   const metadata = started.add(await openMetadata(config, keys, config.metadataUrl === null ? { ...options, scratch } : options));
+  await requireClusterKey(keys, metadata);
   const operations = started.add(createOperations(config, options.logger));
   const audit = operations.metrics.meter(started.add<AuditLog>(await openAudit(config)));
   const tls = await openTls(config, options.logger);

@@ -116,6 +116,15 @@ test("somebody else's ticket is refused at the planner and at a worker alike", a
   }
 });
 
+test('a node with another key does not start', async () => {
+  const settings = { SLUICE_METADATA: postgres.url, SLUICE_CLUSTER_KEY: Buffer.alloc(32, 8).toString('base64') };
+  for (const role of ['planner', 'worker'])
+    await expect(startTestServer({ ...settings, SLUICE_ROLE: role })).rejects.toMatchObject({
+      code: 'config.invalid',
+      message: expect.stringContaining('SLUICE_CLUSTER_KEY'),
+    });
+});
+
 test('scratch tables, which one node alone could read, are off', async () => {
   const outcome = await failureOf(naive.rows('CREATE TABLE scratch.mine AS SELECT 1 AS one'));
   expect(outcome.status).not.toBe('OK');

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
-import type { Fleet, FleetMember } from '#src/catalog/index.js';
+import { describe, expect, test } from 'vitest';
+import type { Fleet, FleetMember, SharedDocument } from '#src/catalog/index.js';
 import { type Config, readConfig } from '#src/config.js';
-import { announcement, locationOf, placeOn, skewOf } from '#src/fleet.js';
+import { announcement, locationOf, placeOn, requireClusterKey, skewOf } from '#src/fleet.js';
 import { PLAIN_FORM, type QueryTask, type Task } from '#src/model.js';
 import { TICKET_VERSION } from '#src/wire/index.js';
 
@@ -66,4 +66,31 @@ test('a worker says which tickets it understands', () => {
 test('clocks may differ between nodes, and one node has one clock', () => {
   expect(skewOf(config({}))).toBe(0);
   expect(skewOf(config({ SLUICE_METADATA: 'postgres://db.example/meta', SLUICE_CLOCK_SKEW: '5s' }))).toBe(5000);
+});
+
+describe('the key of all nodes', () => {
+  function metadata(known: unknown, ...members: readonly FleetMember[]) {
+    let content = known;
+    const document: SharedDocument = {
+      current: () => content,
+      update: async (change) => {
+        content = change(content);
+      },
+    };
+    return { shared: async () => document, fleet: { ...fleetOf(), members: async () => members }, content: () => content };
+  }
+  const gone = (id: string): FleetMember => ({ ...member(id, 1), alive: false });
+
+  test('is set by the first node, and changes while nobody serves', async () => {
+    for (const world of [metadata(null, member('w', 1)), metadata('a', member('w', 1)), metadata('b', gone('w')), metadata('b')]) {
+      await requireClusterKey({ check: 'a' }, world);
+      expect(world.content()).toBe('a');
+    }
+  });
+
+  test('is kept while a worker of any cluster serves', async () => {
+    const world = metadata('b', gone('w'), { ...member('x', 1), cluster: 'east' });
+    await expect(requireClusterKey({ check: 'a' }, world)).rejects.toMatchObject({ code: 'config.invalid' });
+    expect(world.content()).toBe('b');
+  });
 });

@@ -8,7 +8,7 @@ const scan: Scan = {
   format: 'parquet',
   hivePartitioning: false,
   columns: [{ name: 'id', type: 'BIGINT' }],
-  parts: [{ files: [{ path: '/data/p_1/"p_1".parquet', version: '1' }], missing: [] }],
+  parts: [{ files: [{ path: '/data/p_1/"p_1".parquet', version: '1', bytes: 1 }], missing: [] }],
 };
 const catalog = { name: 'p_1', defaultSchema: 'demo', statements: ['CREATE VIEW "p_1"."demo"."items" AS SELECT 1'], scans: [scan] };
 
