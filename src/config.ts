@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import { SluiceError } from './errors.ts';
+import { isLoopback } from './loopback.ts';
 import type { Listen } from './setting-values.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -136,7 +137,7 @@ function exposureProblems(values: Readonly<Record<string, unknown>>): readonly s
   const httpAllowed = values['httpPlaintext'] === true || values['plaintextNetwork'] === true;
   if (listen !== null && !isLoopback(listen.host) && !httpAllowed)
     return ['SLUICE_HTTP_LISTEN must be on loopback, for it has no TLS; SLUICE_HTTP_PLAINTEXT=allow overrides'];
-  if (isLoopback(values['flightHost'])) return [];
+  if (isLoopback(String(values['flightHost']))) return [];
   if (values['policyDirectory'] === QUICKSTART_DIRECTORY)
     return ['SLUICE_FLIGHT_LISTEN must be on loopback with the demo, whose passwords are well known; set SLUICE_POLICIES'];
   if (values['plaintextNetwork'] !== true && values['tlsCertificate'] === null)
@@ -173,10 +174,6 @@ function identityProblems(values: Readonly<Record<string, unknown>>): readonly s
   if (!unset('oidcIssuer') && Array.isArray(audiences) && audiences.length === 0)
     problems.push('SLUICE_OIDC_ISSUER needs SLUICE_OIDC_AUDIENCE, or a token for any other service would do');
   return problems;
-}
-
-function isLoopback(host: unknown): boolean {
-  return ['127.0.0.1', '::1', 'localhost'].includes(String(host));
 }
 
 function knownEnvironment(environment: Readonly<Record<string, string | undefined>>, problems: string[]): Record<string, string> {

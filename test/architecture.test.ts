@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 import { expect, test } from 'vitest';
 
-const NOUNS = ['model', 'files', 'file-paths', 'errors', 'log', 'audit', 'names', 'waiting', 'replace-file', 'metrics'];
+const NOUNS = ['model', 'files', 'file-paths', 'errors', 'log', 'audit', 'names', 'loopback', 'waiting', 'replace-file', 'metrics'];
 const SERVICES = ['auth', 'policy', 'catalog', 'sql', 'engine', 'storage'];
 
 /** What each folder may import besides itself. Services never import each other. */

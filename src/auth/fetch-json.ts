@@ -1,4 +1,5 @@
 /** Small JSON documents of an identity provider: https or loopback only, no redirects, bounded in size and time. */
+import { isLoopback } from '../loopback.ts';
 
 const TIMEOUT_MS = 10_000;
 const BYTES_MAX = 1024 * 1024;
@@ -28,5 +29,5 @@ export async function fetchJson(url: string): Promise<Readonly<Record<string, un
 export function isTrustedUrl(text: string): boolean {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || url.username !== '' || url.password !== '') return false;
-  return url.protocol === 'https:' || (url.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname));
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }

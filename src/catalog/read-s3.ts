@@ -1,5 +1,6 @@
 /** A connection to an S3-compatible store: where it is, and where its credentials come from. Secrets stand here sealed only. */
 import type { S3Connection, S3CredentialSource } from '../files.ts';
+import { isLoopback } from '../loopback.ts';
 import { expandPath, type PathBase } from './paths.ts';
 import type { YamlNode } from './yaml-node.ts';
 
@@ -53,10 +54,6 @@ function readEndpoint(node: YamlNode, plaintextNetwork: boolean): string | undef
   if (url.protocol === 'http:' && !isLoopback(url.hostname) && !plaintextNetwork)
     return node.problem('endpoint must be https:// beyond loopback; SLUICE_PLAINTEXT_NETWORK=allow overrides');
   return `${url.protocol}//${url.host}`;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 /** Roles assumed out of roles. */
