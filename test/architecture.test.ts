@@ -55,6 +55,7 @@ const OWNERS: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['flight'],
   'apache-arrow': ['engine', 'flight', 'planner', 'wire', 'worker'],
   casbin: ['policy'],
+  flatbuffers: ['engine'],
   jose: ['auth'],
   koffi: ['engine'],
   pg: ['catalog'],

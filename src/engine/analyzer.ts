@@ -1,7 +1,7 @@
 /** The planner's instance: parses, binds against empty tables, lists functions. No file, no extension, nothing to set. */
 import { fail, SluiceError } from '../errors.ts';
 import { PLAIN_FORM, type PlanCatalog, type WireForm } from '../model.ts';
-import { toSchema, toSchemaHeader } from './column-type.ts';
+import { toSchema, toSchemaHeader } from './arrow-schema.ts';
 import { bodyCodec } from './compression.ts';
 import { bindError, ownStatementError } from './failures.ts';
 import { type Host, openHost, useCatalog } from './host.ts';

@@ -1,6 +1,5 @@
 /** The body of one record batch: a bump allocator over a slot of shared memory, with the IPC header at the end. */
-import { Message, MessageHeader, MetadataVersion } from 'apache-arrow';
-import { BodyCompression, BufferRegion, FieldNode, RecordBatch } from 'apache-arrow/ipc/metadata/message';
+import { type BatchLayout, batchHeader } from './batch-header.ts';
 import type { BodyCodec } from './compression.ts';
 import { type Address, copyNative } from './duckdb-c.ts';
 import type { SlotMemory } from './jobs.ts';
@@ -15,8 +14,8 @@ export class BatchWriter {
   readonly memory: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly #address: Address;
-  readonly #nodes: FieldNode[] = [];
-  readonly #regions: BufferRegion[] = [];
+  readonly #nodes: BatchLayout['nodes'][number][] = [];
+  readonly #regions: BatchLayout['regions'][number][] = [];
   /** How many data buffers each view column has, in order. */
   readonly #variadic: number[] = [];
   #codec: BodyCodec | null = null;
@@ -37,7 +36,7 @@ export class BatchWriter {
   }
 
   node(length: number, nulls: number): void {
-    this.#nodes.push(new FieldNode(length, nulls));
+    this.#nodes.push({ length, nulls });
   }
 
   /** Reserves an aligned buffer; what lies in it is old, so every byte of it must be written. */
@@ -47,7 +46,7 @@ export class BatchWriter {
     const padded = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
     if (padded > this.bytes.length) throw new Error('record batch outgrew its slot');
     this.bytes.fill(0, end, padded);
-    this.#regions.push(new BufferRegion(start, length));
+    this.#regions.push({ offset: start, length });
     this.#end = padded;
     return start;
   }
@@ -91,7 +90,7 @@ export class BatchWriter {
   }
 
   empty(): void {
-    this.#regions.push(new BufferRegion(this.#end, 0));
+    this.#regions.push({ offset: this.#end, length: 0 });
   }
 
   /** Clears behind the newest buffer's `length` bytes again. */
@@ -104,8 +103,13 @@ export class BatchWriter {
   }
 
   header(rows: number): Uint8Array {
-    const compression = this.#codec === null ? null : new BodyCompression(this.#codec.type);
-    const batch = new RecordBatch(rows, this.#nodes, this.#regions, compression, this.#variadic);
-    return Message.encode(new Message(this.#end, MetadataVersion.V5, MessageHeader.RecordBatch, batch));
+    return batchHeader({
+      rows,
+      nodes: this.#nodes,
+      regions: this.#regions,
+      variadic: this.#variadic,
+      compression: this.#codec?.type ?? null,
+      bodyLength: this.#end,
+    });
   }
 }

@@ -4,7 +4,7 @@
  */
 import { SluiceError } from '../errors.ts';
 import type { BatchSource, EncodedBatch, WireForm } from '../model.ts';
-import { toSchema, toSchemaHeader } from './column-type.ts';
+import { toSchema, toSchemaHeader } from './arrow-schema.ts';
 import { encodeDictionary } from './dictionaries.ts';
 import { type Address, api } from './duckdb-c.ts';
 import { runtimeError } from './failures.ts';
