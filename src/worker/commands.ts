@@ -119,6 +119,7 @@ async function writeQuery(
   const query = requireQuery(call);
   const made = await makeScans(query.catalog, engine, call.policy.snapshot.connections, ports.scans);
   try {
+    await made.unchanged;
     const task = { ...query, catalog: made.catalog, statements: query.statements.map(made.statement) };
     const written = await verified(made.verify, () => writeParts(engine, task, columns, draft, call.signal));
     await made.verify();

@@ -22,12 +22,14 @@ export interface ScanPorts {
 
 /** A plan's catalog as the engine runs it. */
 export interface MadeScans extends ExpandedCatalog {
+  /** Under way already. Rejects with storage.unavailable when a file is not what was planned: no row may leave before it has resolved. */
+  readonly unchanged: Promise<void>;
   /** Once more, when all has been read. Rejects with storage.unavailable. */
   verify(): Promise<void>;
   release(): void;
 }
 
-/** Rejects with storage.unavailable and owns nothing then. */
+/** Owns nothing when it rejects. The store is asked while the engine opens the files: one way to it less before the first row. */
 export async function makeScans(
   catalog: PlanCatalog,
   engine: Engine,
@@ -47,9 +49,11 @@ export async function makeScans(
     }
     const files = filesOf(scans.filter((scan) => !held.has(scan)));
     const verify = async (): Promise<void> => (files.length === 0 ? undefined : ports.verify(connections, files));
-    await verify();
     const given = new Map([...held].map(([{ relation }, { text }]) => [relation, text]));
-    return { ...expandScans(catalog, given), verify, release };
+    const expanded = expandScans(catalog, given);
+    const unchanged = verify();
+    unchanged.catch(() => {});
+    return { ...expanded, unchanged, verify, release };
   } catch (error) {
     release();
     throw error;

@@ -1,9 +1,21 @@
-import { expect, test } from 'vitest';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import type { Engine } from '#src/engine/index.js';
+import { SluiceError } from '#src/errors.js';
+import type { Scan } from '#src/files.js';
 import { checkInForce, inlineFingerprint, openTicket } from '#src/wire/index.js';
 import { startQuery } from '#src/worker/redeem.js';
 import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
 
 const never = new AbortController().signal;
+const SCAN: Scan = {
+  dataset: 'd1',
+  relation: '"p"."__source"."s.t"',
+  format: 'parquet',
+  hivePartitioning: false,
+  columns: [{ name: 'a', type: 'BIGINT' }],
+  parts: [{ files: [{ path: '/data/a.parquet', version: '1', bytes: 1 }], missing: [] }],
+};
 const ports = { connections: [], scans: { verify: async () => {} } };
 const open =
   (bytes: Uint8Array, principal = ADA) =>
@@ -66,4 +78,44 @@ test('the wire form of the task is what the engine is asked for', async () => {
   const source = await startQuery({ ...QUERY, form }, { ...ports, lease: async () => ({ engine, release: () => {} }) }, never);
   await source[Symbol.asyncDispose]();
   expect(asked).toEqual([form]);
+});
+
+describe('files that are checked while the engine opens them', () => {
+  const changed = new SluiceError('storage.unavailable', 'changed');
+  const SCANNING = { ...QUERY, catalog: { ...QUERY.catalog, scans: [SCAN] } };
+  const engineThat = (run: Engine['run']) => ({ engine: asEngine({ run }), release: () => {} });
+  const start = (run: Engine['run'], verify: () => Promise<void>) =>
+    startQuery(SCANNING, { connections: [], scans: { verify }, lease: async () => engineThat(run) }, never);
+
+  test('no row leaves before it is known that they are the same', async () => {
+    let answer: () => void = () => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const source = start(
+      async () => fakeSource([1], schemaHeader(['a'])),
+      () => asked,
+    );
+    expect(await Promise.race([source, setTimeout(50, 'waits')])).toBe('waits');
+    answer();
+    expect(await rowCounts(await source)).toEqual([1]);
+  });
+
+  test('when they have changed, an open result is closed', async () => {
+    let open = 0;
+    const run: Engine['run'] = async () => {
+      open++;
+      return fakeSource([1], schemaHeader(['a']), () => open--);
+    };
+    await expect(start(run, () => Promise.reject(changed))).rejects.toBe(changed);
+    expect(open).toBe(0);
+  });
+
+  test('when they have changed, what the engine still does is stopped, and what it says does not count', async () => {
+    const run: Engine['run'] = (_catalog, _sql, signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new SluiceError('sql.runtime', 'no number')));
+      });
+    await expect(start(run, () => Promise.reject(changed))).rejects.toBe(changed);
+  });
 });
