@@ -291,16 +291,17 @@ test('a change is known on every node within moments', async () => {
         const timer = setInterval(() => {
           if (epochOf(node) !== before + 1) return;
           clearInterval(timer);
-          resolve(performance.now());
+          resolve(Date.now());
         }, 1);
       }),
   );
   const times = await Promise.all(known);
   await push;
-  // From the first node that knows to the last: printed, for how long it takes is the machine's.
-  process.stdout.write(
-    `a change reached ${nodes.length} nodes within ${Math.round(Math.max(...times) - Math.min(...times))} ms of each other\n`,
-  );
+  // Printed, for how long it takes is the machine's. One clock: the database is on this machine.
+  await using session = await PostgresSession.open({ url: postgres.url, pollMs: 1000, onProblems: () => {} });
+  const { rows } = await session.query<{ at: Date }>('SELECT max(created_at) AS at FROM sluice.policy_revision', []);
+  const [first, last] = [Math.min(...times), Math.max(...times)].map((time) => time - Number(rows[0]?.at));
+  process.stdout.write(`${nodes.length} nodes knew a change ${first} to ${last} ms after its transaction began\n`);
   await expect.poll(epochs, PATIENCE).toEqual(nodes.map(() => before + 1));
 });
 
