@@ -2,10 +2,9 @@
 import { sep } from 'node:path';
 import { fail, SluiceError } from '../errors.ts';
 import type { Connection } from '../files.ts';
-import { PLAIN_FORM } from '../model.ts';
+import { PLAIN_FORM, type PlanCatalog } from '../model.ts';
 import { createBufferBudget } from './buffer-budget.ts';
 import { bodyCodec } from './compression.ts';
-import { connect } from './database.ts';
 import { ownStatementError, runtimeError } from './failures.ts';
 import { createSchemaCache, readStatistics, type SchemaCache } from './file-statistics.ts';
 import { type Host, openHost, useCatalog } from './host.ts';
@@ -69,16 +68,15 @@ class LockedEngine implements Engine {
   readonly run: Engine['run'] = async (catalog, sql, signal, form = PLAIN_FORM) => {
     if (signal.aborted) fail('request.cancelled', 'the request was cancelled', signal.reason);
     bodyCodec(form.compression);
-    const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
-      throw ownStatementError(error);
-    });
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
+    const held = await this.#hold(catalog, ended);
+    const connection = this.#host.connect();
     const buffer = this.#buffers.take();
     let onClosed: () => void = () => {};
     const closed = new Promise<void>((resolve) => {
       onClosed = resolve;
     });
     this.#streams.add(closed);
-    const connection = connect(this.#host.database);
     this.#connections++;
     const setup = [useCatalog(catalog), ...this.#session, `SET streaming_buffer_size = '${buffer.bytes}B'`];
     return await openStream(connection, setup, sql, {
@@ -86,7 +84,7 @@ class LockedEngine implements Engine {
       slots: this.#slots,
       window: this.#options.streamWindow,
       form,
-      signal: AbortSignal.any([signal, this.#closing.signal]),
+      signal: ended,
       onClosed: () => {
         this.#connections--;
         buffer.release();
@@ -98,11 +96,9 @@ class LockedEngine implements Engine {
   };
 
   readonly copyTo: Engine['copyTo'] = async (catalog, job, signal) => {
-    const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
-      throw ownStatementError(error);
-    });
-    const setup = [useCatalog(catalog), ...this.#session];
     const ended = AbortSignal.any([signal, this.#closing.signal]);
+    const held = await this.#hold(catalog, ended);
+    const setup = [useCatalog(catalog), ...this.#session];
     try {
       return await this.#ending(this.#host.runLong<'copy'>(ended, (connection) => ({ kind: 'copy', connection, setup, ...job })));
     } catch (error) {
@@ -111,6 +107,18 @@ class LockedEngine implements Engine {
       held.release();
     }
   };
+
+  /** Not after the end: an engine that closes waits for what runs, and then has no database. */
+  async #hold(catalog: PlanCatalog, ended: AbortSignal): Promise<{ release(): void }> {
+    const cancelled = (): never => fail('request.cancelled', 'the request was cancelled', ended.reason);
+    const held = await this.#host.catalogs.hold(catalog).catch((error: unknown) => {
+      if (ended.aborted) cancelled();
+      throw ownStatementError(error);
+    });
+    if (!ended.aborted) return held;
+    held.release();
+    return cancelled();
+  }
 
   /** The engine closes after it. */
   async #ending<T>(work: Promise<T>): Promise<T> {

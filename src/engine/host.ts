@@ -11,7 +11,8 @@ import { quoteIdentifier } from './quoting.ts';
 import { createThreadPool, type ThreadPool } from './thread-pool.ts';
 
 export interface Host extends AsyncDisposable {
-  readonly database: Address;
+  /** The caller disconnects. Throws JobError once the host is closed: there is no database any more. */
+  connect(): Address;
   readonly threads: ThreadPool;
   readonly catalogs: PlanCatalogs;
   /** Runs a job on a connection of its own. Rejects with JobError, at the latest when the host's deadline has passed. */
@@ -54,18 +55,27 @@ export async function openHost(options: HostOptions): Promise<Host> {
     await threads[Symbol.asyncDispose]();
     throw ownStatementError(error);
   }
-  const run: Host['run'] = (make) => runOnConnection(threads, database, options.deadlineMs, make);
+  let closed = false;
+  const connectTo = (): Address => {
+    if (closed) throw new JobError({ kind: 'fault', text: 'the engine is closed' });
+    return connect(database);
+  };
+  const run: Host['run'] = (make) => runOnConnection(threads, connectTo, options.deadlineMs, make);
   const query: Host['query'] = (before, sql, parameters = []) =>
     run<'query'>((connection) => ({ kind: 'query', connection, setup: before, sql, parameters }));
   return {
-    database,
+    connect: connectTo,
     threads,
     catalogs: createPlanCatalogs((statements) => query(statements, null), options.catalogLimit),
     run,
-    runLong: createLongJobs(threads, database, options.threads),
+    runLong: createLongJobs(threads, connectTo, options.threads),
     query,
     [Symbol.asyncDispose]: async () => {
-      await threads.run(() => ({ kind: 'closeDatabase', database }));
+      // What waited for a thread before still runs.
+      await threads.run(() => {
+        closed = true;
+        return { kind: 'closeDatabase', database };
+      });
       await threads[Symbol.asyncDispose]();
     },
   };
@@ -76,7 +86,7 @@ const INTERRUPT_MS = 20;
 /** The engine looks at an interrupt between some steps only, so the caller does not wait for it. */
 async function runOnConnection<K extends ConnectionJob['kind']>(
   threads: ThreadPool,
-  database: Address,
+  connectTo: () => Address,
   deadlineMs: number | null,
   make: (connection: Address) => Extract<ConnectionJob, { kind: K }>,
 ): Promise<JobResults[K]> {
@@ -90,7 +100,7 @@ async function runOnConnection<K extends ConnectionJob['kind']>(
     threads
       .run<K>(
         () => {
-          connection = connect(database);
+          connection = connectTo();
           return make(connection);
         },
         deadlineMs === null ? {} : { overdue: { ms: deadlineMs, notify } },

@@ -1,6 +1,5 @@
 /** Jobs that may take minutes: interrupted by a signal, and never so many at once that streams wait for a thread. */
 import { SluiceError } from '../errors.ts';
-import { connect } from './database.ts';
 import { type Address, api, destroy } from './duckdb-c.ts';
 import type { Job, JobResults } from './jobs.ts';
 import type { ThreadPool } from './thread-pool.ts';
@@ -17,7 +16,7 @@ const INTERRUPT_MS = 20;
 const LONG_MS = 100;
 
 /** At most `limit` run, which is how many stand-ins the pool has; the others wait in order. */
-export function createLongJobs(threads: ThreadPool, database: Address, limit: number): RunLong {
+export function createLongJobs(threads: ThreadPool, connect: () => Address, limit: number): RunLong {
   const waiting: (() => void)[] = [];
   let running = 0;
   const turn = async (): Promise<void> => {
@@ -32,7 +31,7 @@ export function createLongJobs(threads: ThreadPool, database: Address, limit: nu
   return async (signal, make) => {
     await turn();
     try {
-      return await run(threads, database, signal, make);
+      return await run(threads, connect, signal, make);
     } finally {
       next();
     }
@@ -41,7 +40,7 @@ export function createLongJobs(threads: ThreadPool, database: Address, limit: nu
 
 async function run<K extends LongKind>(
   threads: ThreadPool,
-  database: Address,
+  connect: () => Address,
   signal: AbortSignal,
   make: MakeJob<K>,
 ): Promise<JobResults[K]> {
@@ -53,7 +52,7 @@ async function run<K extends LongKind>(
   };
   const start = (): Extract<Job, { kind: K }> => {
     if (signal.aborted) throw cancelled();
-    connection = connect(database);
+    connection = connect();
     return make(connection);
   };
   signal.addEventListener('abort', interrupt, { once: true });

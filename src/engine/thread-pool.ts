@@ -38,9 +38,12 @@ interface Thread {
   jobs: number;
 }
 
+const CLOSED: JobError = new JobError({ kind: 'fault', text: 'the engine is closed' });
+
 export function createThreadPool(maxThreads: number): ThreadPool {
   const queue: Task[] = [];
   const threads = new Set<Thread>();
+  let closed = false;
 
   const dispatch = (): void => {
     while (queue.length > 0) {
@@ -83,6 +86,10 @@ export function createThreadPool(maxThreads: number): ThreadPool {
   return {
     run: (make, options) =>
       new Promise((resolve, reject) => {
+        if (closed) {
+          reject(CLOSED);
+          return;
+        }
         // The reply's type follows the job's kind; the queue holds all kinds.
         const task: Task = { make, overdue: options?.overdue, resolve: resolve as Task['resolve'], reject };
         if (options?.first === true) queue.unshift(task);
@@ -91,7 +98,8 @@ export function createThreadPool(maxThreads: number): ThreadPool {
       }),
     stats: () => ({ threads: threads.size, queued: queue.length, running: [...threads].filter((thread) => thread.task !== null).length }),
     [Symbol.asyncDispose]: async () => {
-      for (const task of queue.splice(0)) task.reject(new JobError({ kind: 'fault', text: 'engine closed' }));
+      closed = true;
+      for (const task of queue.splice(0)) task.reject(CLOSED);
       await Promise.all([...threads].map((thread) => thread.worker.terminate()));
     },
   };

@@ -58,7 +58,7 @@ test('programs of release 0.1.0 work with what this one made', async () => {
 test('a database of release 0.1.0 is brought up to date, and its rows stay', async () => {
   await migrate(client);
   await client.query(`DELETE FROM sluice.schema_step; DROP TABLE sluice.schema_step;
-    ALTER TABLE sluice.worker DROP COLUMN serving, DROP COLUMN ticket_version;
+    ALTER TABLE sluice.worker DROP COLUMN serving, DROP COLUMN ticket_version, DROP COLUMN key_check;
     INSERT INTO sluice.document VALUES ('tokens', 1, '{}')`);
   const { rows: tables } = await client.query("SELECT tablename FROM pg_tables WHERE schemaname = 'sluice'");
   const first = ['policy_revision', 'worker', 'document', 'schema_version'];
