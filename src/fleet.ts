@@ -6,7 +6,6 @@ import type { ClusterKeys } from './cluster-keys.ts';
 import type { Config } from './config.ts';
 import { fail } from './errors.ts';
 import { channelCredentials, createProxy, createRemote, type SqlMethodsOptions, type TicketProxy } from './flight/index.ts';
-import type { Metadata } from './metadata.ts';
 import type { QueryTask, Task } from './model.ts';
 import { locationsOf, placementKey, rank } from './planner/index.ts';
 import { bracketed } from './setting-values.ts';
@@ -14,20 +13,13 @@ import { VERSION } from './version.ts';
 import { TICKET_VERSION, taskVersion } from './wire/index.ts';
 
 /**
- * A node with another key would refuse what the others seal. The first node over a metadata database sets the key; it may change while no
- * worker lives. Rejects with config.invalid.
+ * A node with another key would refuse what the others seal. Asked at the start, and by a worker again once it has announced itself:
+ * of two that start at once, one at least sees the other. Rejects with config.invalid.
  */
-export async function requireClusterKey(
-  { check }: Pick<ClusterKeys, 'check'>,
-  { fleet, shared }: Pick<Metadata, 'fleet' | 'shared'>,
-): Promise<void> {
-  const document = await shared('cluster-key');
-  const inUse = (await fleet.members()).some(({ alive }) => alive);
-  await document?.update((known) => {
-    if (known !== null && known !== check && inUse)
-      fail('config.invalid', 'SLUICE_CLUSTER_KEY is not the key of the nodes that serve; to change it, stop them all first');
-    return check;
-  });
+export async function requireClusterKey({ check }: Pick<ClusterKeys, 'check'>, fleet: Pick<Fleet, 'members'>): Promise<void> {
+  const others = (await fleet.members()).filter(({ alive, keyCheck }) => alive && keyCheck !== '' && keyCheck !== check);
+  if (others.length > 0)
+    fail('config.invalid', 'SLUICE_CLUSTER_KEY is not the key of the nodes that serve; to change it, stop them all first');
 }
 
 /** Where this process is reached. */
@@ -36,9 +28,9 @@ export function locationOf({ advertise, tlsCertificate, flightHost }: Config, po
   return location.replace(/:0$/, `:${port}`);
 }
 
-export function announcement(config: Config, location: string): WorkerNode {
+export function announcement(config: Config, location: string, keyCheck: string): WorkerNode {
   const { cluster, zone, streamsMax: capacity } = config;
-  return { id: randomUUID(), cluster, location, zone, capacity, version: VERSION, ticketVersion: TICKET_VERSION };
+  return { id: randomUUID(), cluster, location, zone, capacity, version: VERSION, ticketVersion: TICKET_VERSION, keyCheck };
 }
 
 /** Locations for the endpoints of one plan; answers that are in the ticket already, and commands, stay with the planner. */

@@ -4,7 +4,7 @@ import { type AuditLog, createAuditFile, createAuditLog } from './audit.ts';
 import type { Authenticator } from './auth/index.ts';
 import { openCaches } from './caches.ts';
 import { createScratchStore, type ScratchStore, scratchDirectory } from './catalog/index.ts';
-import { openKeys } from './cluster-keys.ts';
+import { type ClusterKeys, openKeys } from './cluster-keys.ts';
 import type { Config } from './config.ts';
 import { DisposalStack } from './disposal.ts';
 import { duckdbVersion } from './engine/index.ts';
@@ -18,7 +18,6 @@ import { createOperations, type Operations, openHttp, openReadiness } from './op
 import { createPlanner } from './planner/index.ts';
 import { createSteward } from './steward.ts';
 import { VERSION } from './version.ts';
-import type { Sealer } from './wire/index.ts';
 import { createCommandRunner, createIngest, createWorker, type Worker } from './worker/index.ts';
 
 export type StartOptions = MetadataOptions;
@@ -63,8 +62,11 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
     metadata.fleet.announce().catch(() => {});
   });
   const running = (): number => operations.admission.stats().running;
-  if (config.role === 'worker')
-    await metadata.fleet.join(announcement(config, location), () => ({ running: running(), serving: readiness.faults().length === 0 }));
+  if (config.role === 'worker') {
+    const self = announcement(config, location, parts.keys.check);
+    await metadata.fleet.join(self, () => ({ running: running(), serving: readiness.faults().length === 0 }));
+    await requireClusterKey(parts.keys, metadata.fleet);
+  }
   const http = await openHttp(config, operations, { metadata, readiness, streams: parts.proxy?.streams ?? null, logger: options.logger });
   if (http !== null) started.add(http);
   return {
@@ -87,7 +89,7 @@ async function buildServer(config: Config, options: StartOptions, started: Dispo
 /** What lives below the Flight server. */
 interface Parts {
   readonly options: StartOptions;
-  readonly sealer: Sealer;
+  readonly keys: ClusterKeys;
   readonly metadata: Metadata;
   readonly operations: Operations;
   readonly audit: AuditLog;
@@ -103,7 +105,7 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
   const { sealer } = keys;
   const scratch = started.add(await openScratch(config));
   const metadata = started.add(await openMetadata(config, keys, config.metadataUrl === null ? { ...options, scratch } : options));
-  await requireClusterKey(keys, metadata);
+  await requireClusterKey(keys, metadata.fleet);
   const operations = started.add(createOperations(config, options.logger));
   const audit = operations.metrics.meter(started.add<AuditLog>(await openAudit(config)));
   const tls = await openTls(config, options.logger);
@@ -137,11 +139,12 @@ async function openParts(config: Config, options: StartOptions, started: Disposa
     ingest: createIngest(ports),
   });
   const proxy = config.role === 'planner' ? started.add(await openProxy(config, { worker, sealer, fleet: metadata.fleet })) : null;
-  return { options, sealer, metadata, operations, audit, tls, authenticator, worker, proxy };
+  return { options, keys, metadata, operations, audit, tls, authenticator, worker, proxy };
 }
 
 async function openFlight(config: Config, parts: Parts, location: () => string): Promise<FlightServer> {
-  const { options, sealer, metadata, operations, audit, tls, authenticator, worker, proxy } = parts;
+  const { options, keys, metadata, operations, audit, tls, authenticator, worker, proxy } = parts;
+  const { sealer } = keys;
   const planner = createPlanner({
     ...metadata.source,
     policy: async () => metadata.current(),

@@ -24,7 +24,7 @@ export function createSteward(config: Config, { metadata, operations, caches, lo
       // One process is its own only worker.
       return entries.length > 0
         ? entries
-        : [{ ...announcement(config, location()), running: operations.admission.stats().running, heartbeatAtMs: null, alive: true }];
+        : [{ ...announcement(config, location(), ''), running: operations.admission.stats().running, heartbeatAtMs: null, alive: true }];
     },
     cache: caches.entries,
   };

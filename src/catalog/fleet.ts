@@ -14,6 +14,8 @@ export interface WorkerNode {
   readonly version: string;
   /** The newest tickets that it understands. */
   readonly ticketVersion: number;
+  /** Tells whether two nodes have the same cluster key; empty for workers of before there was one. */
+  readonly keyCheck: string;
 }
 
 /** A worker and its last heartbeat. */
@@ -87,8 +89,9 @@ export async function createPostgresFleet(session: PostgresSession, options: Fle
   return fleet;
 }
 
-interface Row extends Omit<WorkerNode, 'ticketVersion'> {
+interface Row extends Omit<WorkerNode, 'ticketVersion' | 'keyCheck'> {
   readonly ticket_version: number;
+  readonly key_check: string;
   readonly running: number;
   readonly heartbeat_at: Date;
   readonly serving: boolean;
@@ -96,7 +99,7 @@ interface Row extends Omit<WorkerNode, 'ticketVersion'> {
   readonly age_ms: number;
 }
 
-const COLUMNS = `id, cluster, location, zone, capacity, version, ticket_version, running, serving, heartbeat_at,
+const COLUMNS = `id, cluster, location, zone, capacity, version, ticket_version, key_check, running, serving, heartbeat_at,
   (extract(epoch FROM now() - heartbeat_at) * 1000)::float8 AS age_ms`;
 
 class PostgresFleet implements Fleet {
@@ -181,8 +184,15 @@ class PostgresFleet implements Fleet {
     for (const [location, seenMs] of this.#seen) if (seenMs < nowMs - AFTERLIFE_MS) this.#seen.delete(location);
   }
 
-  #member({ ticket_version: ticketVersion, heartbeat_at: heartbeatAt, age_ms: ageMs, serving, ...row }: Row): FleetMember {
-    return { ...row, ticketVersion, heartbeatAtMs: heartbeatAt.getTime(), alive: serving && ageMs <= this.#options.aliveMs };
+  #member({
+    ticket_version: ticketVersion,
+    key_check: keyCheck,
+    heartbeat_at: heartbeatAt,
+    age_ms: ageMs,
+    serving,
+    ...row
+  }: Row): FleetMember {
+    return { ...row, ticketVersion, keyCheck, heartbeatAtMs: heartbeatAt.getTime(), alive: serving && ageMs <= this.#options.aliveMs };
   }
 
   async #tell(): Promise<void> {
@@ -194,10 +204,10 @@ class PostgresFleet implements Fleet {
     const { node, state } = this.#self;
     const { running, serving } = state();
     await this.#session.query(
-      `INSERT INTO sluice.worker (id, cluster, location, zone, capacity, version, ticket_version, running, serving)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+      `INSERT INTO sluice.worker (id, cluster, location, zone, capacity, version, ticket_version, running, serving, key_check)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
        ON CONFLICT (id) DO UPDATE SET running = excluded.running, serving = excluded.serving, heartbeat_at = now()`,
-      [node.id, node.cluster, node.location, node.zone, node.capacity, node.version, node.ticketVersion, running, serving],
+      [node.id, node.cluster, node.location, node.zone, node.capacity, node.version, node.ticketVersion, running, serving, node.keyCheck],
     );
     this.#beatAtMs = this.#clock();
     await this.#session.query("DELETE FROM sluice.worker WHERE heartbeat_at < now() - $1 * interval '1 millisecond'", [FORGET_MS]);

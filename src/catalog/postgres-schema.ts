@@ -56,6 +56,7 @@ const MIGRATIONS: readonly string[] = [
   `ALTER TABLE sluice.worker
      ADD COLUMN serving boolean NOT NULL DEFAULT true,
      ADD COLUMN ticket_version integer NOT NULL DEFAULT 1;`,
+  `ALTER TABLE sluice.worker ADD COLUMN key_check text NOT NULL DEFAULT '';`,
 ];
 
 /** Versions that programs of earlier ones can not work with. */

@@ -10,15 +10,18 @@ export interface Token {
   readonly end: number;
 }
 
+/** Beyond ASCII; what DuckDB takes for a blank is no part of a name. */
+const BEYOND = String.raw`\u0080-\u009f\u00a1-\u1fff\u200c-\u202e\u2030-\u205e\u2061-\u2fff\u3001-\ufefe\uff00-\uffff`;
+
 const PARTS = [
   String.raw`(?<text>[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*')`,
   '(?<quoted>"(?:[^"]|"")*")',
-  String.raw`(?<dollar>\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)`,
+  String.raw`(?<dollar>\$(?:[A-Za-z_${BEYOND}][\w${BEYOND}]*)?\$)`,
   String.raw`(?<comment>--[^\r\n]*|\/\*)`,
-  String.raw`(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)`,
+  String.raw`(?<word>[A-Za-z_${BEYOND}][\w$${BEYOND}]*)`,
   String.raw`(?<number>\d[\d_]*(?:\.\d+)?)`,
-  String.raw`(?<parameter>\?\d*|\$(?:\d+|[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*|"(?:[^"]|"")+"))`,
-  String.raw`(?<symbol>[^\s\u00a0\u200b\ufeff])`,
+  String.raw`(?<parameter>\?\d*|\$(?:\d+|[A-Za-z_${BEYOND}][\w${BEYOND}]*|"(?:[^"]|"")+"))`,
+  String.raw`(?<symbol>[^\s\u200b\u2060\ufeff])`,
 ];
 const TOKEN = new RegExp(PARTS.join('|'), 'g');
 const KINDS: readonly TokenKind[] = ['text', 'quoted', 'word', 'number', 'parameter', 'symbol'];
@@ -34,6 +37,7 @@ export function* scan(sql: string): Generator<Token> {
       continue;
     }
     if (groups['dollar'] !== undefined) pattern.lastIndex = endOfDollar(sql, pattern.lastIndex, text);
+    if (groups['text'] !== undefined && /^e/i.test(text)) pattern.lastIndex = endOfEscaped(sql, pattern.lastIndex);
     const kind = KINDS.find((name) => groups[name] !== undefined) ?? 'text';
     yield { kind, text: sql.slice(start, pattern.lastIndex), start, end: pattern.lastIndex };
   }
@@ -55,4 +59,22 @@ export function endOfComment(sql: string, from: number): number {
     if (open === 0) return marks.lastIndex;
   }
   return sql.length;
+}
+
+/** A text goes on behind a line break, under the rules of its beginning; `from` is behind its first closing mark. */
+function endOfEscaped(sql: string, from: number): number {
+  const more = /'(?:[^'\\]|\\[\s\S]|'')*'/y;
+  for (let end = from; ; end = more.lastIndex) {
+    more.lastIndex = startOfMore(sql, end);
+    if (more.lastIndex === end || !more.test(sql)) return end;
+  }
+}
+
+/** `from` itself without a line break; comments of one line may stand between. */
+function startOfMore(sql: string, from: number): number {
+  const gap = /[\s\u200b\u2060\ufeff]+|--[^\r\n]*/y;
+  gap.lastIndex = from;
+  let end = from;
+  while (gap.test(sql)) end = gap.lastIndex;
+  return /[\r\n]/.test(sql.slice(from, end)) ? end : from;
 }

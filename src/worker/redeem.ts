@@ -37,7 +37,10 @@ async function openSource(task: QueryTask, made: MadeScans, engine: Engine, sign
   const changed = new AbortController();
   const ended = AbortSignal.any([signal, changed.signal]);
   const run = (sql: string) => (): Promise<BatchSource> => engine.run(made.catalog, made.statement(sql), ended, task.form);
-  const opening = verified(made.verify, () => chainSources(task.statements.map(run)));
+  const opening = verified(
+    () => orAbort(made.verify(), signal),
+    () => chainSources(task.statements.map(run)),
+  );
   const check = orAbort(made.unchanged, signal);
   check.catch((reason: unknown) => changed.abort(reason));
   const [opened, checked] = await Promise.allSettled([opening, check]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Fleet, FleetMember, SharedDocument } from '#src/catalog/index.js';
+import type { Fleet, FleetMember } from '#src/catalog/index.js';
 import { type Config, readConfig } from '#src/config.js';
 import { announcement, locationOf, placeOn, requireClusterKey, skewOf } from '#src/fleet.js';
 import { PLAIN_FORM, type QueryTask, type Task } from '#src/model.js';
@@ -17,7 +17,7 @@ const PLAIN: QueryTask = {
 const SCANNING: QueryTask = { ...PLAIN, catalog: { ...PLAIN.catalog, scans: [] } };
 
 function member(id: string, ticketVersion: number): FleetMember {
-  const known = { cluster: 'west', zone: 'a', capacity: 4, version: '1', running: 0, heartbeatAtMs: 0, alive: true };
+  const known = { cluster: 'west', zone: 'a', capacity: 4, version: '1', running: 0, heartbeatAtMs: 0, alive: true, keyCheck: '' };
   return { ...known, id, location: `grpc://${id}:8815`, ticketVersion };
 }
 
@@ -59,8 +59,15 @@ test.each([
 });
 
 test('a worker says which tickets it understands', () => {
-  const self = announcement(config({ SLUICE_CLUSTER: 'adhoc-1', SLUICE_ZONE: 'b', SLUICE_MAX_STREAMS: '7' }), 'grpc://w1:1');
-  expect(self).toMatchObject({ cluster: 'adhoc-1', zone: 'b', capacity: 7, location: 'grpc://w1:1', ticketVersion: TICKET_VERSION });
+  const self = announcement(config({ SLUICE_CLUSTER: 'adhoc-1', SLUICE_ZONE: 'b', SLUICE_MAX_STREAMS: '7' }), 'grpc://w1:1', 'k');
+  expect(self).toMatchObject({
+    cluster: 'adhoc-1',
+    zone: 'b',
+    capacity: 7,
+    location: 'grpc://w1:1',
+    ticketVersion: TICKET_VERSION,
+    keyCheck: 'k',
+  });
 });
 
 test('clocks may differ between nodes, and one node has one clock', () => {
@@ -69,28 +76,16 @@ test('clocks may differ between nodes, and one node has one clock', () => {
 });
 
 describe('the key of all nodes', () => {
-  function metadata(known: unknown, ...members: readonly FleetMember[]) {
-    let content = known;
-    const document: SharedDocument = {
-      current: () => content,
-      update: async (change) => {
-        content = change(content);
-      },
-    };
-    return { shared: async () => document, fleet: { ...fleetOf(), members: async () => members }, content: () => content };
-  }
-  const gone = (id: string): FleetMember => ({ ...member(id, 1), alive: false });
+  const world = (...members: readonly FleetMember[]) => ({ members: async () => members });
+  const withKey = (id: string, keyCheck: string, more: Partial<FleetMember> = {}): FleetMember => ({ ...member(id, 1), keyCheck, ...more });
 
-  test('is set by the first node, and changes while nobody serves', async () => {
-    for (const world of [metadata(null, member('w', 1)), metadata('a', member('w', 1)), metadata('b', gone('w')), metadata('b')]) {
-      await requireClusterKey({ check: 'a' }, world);
-      expect(world.content()).toBe('a');
-    }
+  test('may be any while no worker of another one serves', async () => {
+    for (const fleet of [world(), world(withKey('w', '')), world(withKey('w', 'a')), world(withKey('w', 'b', { alive: false }))])
+      await requireClusterKey({ check: 'a' }, fleet);
   });
 
   test('is kept while a worker of any cluster serves', async () => {
-    const world = metadata('b', gone('w'), { ...member('x', 1), cluster: 'east' });
-    await expect(requireClusterKey({ check: 'a' }, world)).rejects.toMatchObject({ code: 'config.invalid' });
-    expect(world.content()).toBe('b');
+    const fleet = world(withKey('w', 'a'), withKey('x', 'b', { cluster: 'east' }));
+    await expect(requireClusterKey({ check: 'a' }, fleet)).rejects.toMatchObject({ code: 'config.invalid' });
   });
 });

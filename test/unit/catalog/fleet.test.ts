@@ -27,7 +27,7 @@ async function member(cluster = 'west', pollMs = 200): Promise<{ fleet: Fleet; s
 }
 
 function node(id: string, cluster = 'west'): WorkerNode {
-  return { id, cluster, location: `grpc://${id}.example:8815`, zone: 'a', capacity: 4, version: '1', ticketVersion: 2 };
+  return { id, cluster, location: `grpc://${id}.example:8815`, zone: 'a', capacity: 4, version: '1', ticketVersion: 2, keyCheck: 'k' };
 }
 
 const idle = (): WorkerState => ({ running: 0, serving: true });
