@@ -31,11 +31,12 @@ export function expandScans(catalog: PlanCatalog, given: ReadonlyMap<string, str
 
 /** Where it is a name: a user's text that spells it out stays as it is. */
 function withName(sql: string, from: string, to: string): string {
+  const [name, other] = [identifier(from), identifier(to)];
   const parts: string[] = [];
   let at = 0;
   for (const { kind, text, start, end } of tokensOf(sql)) {
-    if (kind !== 'quoted' || text !== identifier(from)) continue;
-    parts.push(sql.slice(at, start), identifier(to));
+    if (kind !== 'quoted' || text !== name) continue;
+    parts.push(sql.slice(at, start), other);
     at = end;
   }
   return [...parts, sql.slice(at)].join('');

@@ -30,9 +30,9 @@ test.each([`SELECT 'p_1', '"p_1"'`, `SELECT $$ "p_1" $$`, `SELECT e'\\'"p_1"', 1
 );
 
 test.each([
-  `SELECT e'a'\n'it's' FROM "p_1".demo.items`,
-  `SELECT e'a' -- "p_1"\n 'it's' FROM "p_1".demo.items`,
-  `SELECT\u3000e''' FROM "p_1".demo.items`,
+  `SELECT e'a'\n'it\\'s' FROM "p_1".demo.items WHERE 'z' = 'z'`,
+  `SELECT e'a' -- "p_1"\n 'it\\'s' FROM "p_1".demo.items WHERE 'z' = 'z'`,
+  `SELECT\u3000e'\\'' FROM "p_1".demo.items WHERE 'z' = 'z'`,
 ])('a name behind a text in several parts is found: %j', (sql) => {
   const { catalog: held, statement } = expandScans(catalog, new Map([[scan.relation, '"hot"."main"."rows"']]));
   expect(statement(sql)).toContain(`FROM "${held.name}".demo.items`);
