@@ -1,6 +1,7 @@
 /** Tickets, policies and engines for the tests of the worker. */
 import { Field, Int64, Message, Schema } from 'apache-arrow';
 import type { Engine } from '#src/engine/index.js';
+import type { Scan } from '#src/files.js';
 import { type BatchSource, PLAIN_FORM, type Principal, type QueryTask } from '#src/model.js';
 import { createSealer, encodeTicket, type Sealer, type Ticket } from '#src/wire/index.js';
 import type { PolicyInForce } from '#src/worker/index.js';
@@ -8,6 +9,16 @@ import type { PolicyInForce } from '#src/worker/index.js';
 export const ADA: Principal = { subject: 'ada', groups: [], attributes: {} };
 export const EVE: Principal = { subject: 'eve', groups: [], attributes: {} };
 export const SEALER: Sealer = createSealer([{ id: '1', key: new Uint8Array(32).fill(7) }]);
+
+/** One file of one dataset. */
+export const SCAN: Scan = {
+  dataset: 'd1',
+  relation: '"p"."__files"."d1"',
+  format: 'parquet',
+  hivePartitioning: false,
+  columns: [{ name: 'a', type: 'BIGINT' }],
+  parts: [{ files: [{ path: '/f', bytes: 1, version: 'v1' }], missing: [] }],
+};
 
 export const QUERY: QueryTask = {
   kind: 'query',

@@ -2,20 +2,11 @@ import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '#src/engine/index.js';
 import { SluiceError } from '#src/errors.js';
-import type { Scan } from '#src/files.js';
 import { checkInForce, inlineFingerprint, openTicket } from '#src/wire/index.js';
 import { startQuery } from '#src/worker/redeem.js';
-import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
+import { ADA, asEngine, EVE, fakeSource, policyInForce, QUERY, rowCounts, SCAN, SEALER, schemaHeader, sealed, TICKET } from './fixture.ts';
 
 const never = new AbortController().signal;
-const SCAN: Scan = {
-  dataset: 'd1',
-  relation: '"p"."__source"."s.t"',
-  format: 'parquet',
-  hivePartitioning: false,
-  columns: [{ name: 'a', type: 'BIGINT' }],
-  parts: [{ files: [{ path: '/data/a.parquet', version: '1', bytes: 1 }], missing: [] }],
-};
 const ports = { connections: [], scans: { verify: async () => {} } };
 const open =
   (bytes: Uint8Array, principal = ADA) =>

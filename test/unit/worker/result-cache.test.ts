@@ -1,20 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { fail } from '#src/errors.js';
-import type { Scan } from '#src/files.js';
 import type { BatchSource, Dataset, QueryTask } from '#src/model.js';
 import { createResultCache, isRepeatable, type ResultCache, resultKey } from '#src/worker/result-cache.js';
 import { createResultStore } from '#src/worker/result-store.js';
-import { fakeSource, QUERY, rowCounts, schemaHeader } from './fixture.ts';
+import { fakeSource, QUERY, rowCounts, SCAN, schemaHeader } from './fixture.ts';
 
 const header = schemaHeader(['a']);
-const SCAN: Scan = {
-  dataset: 'd1',
-  relation: '"p"."__files"."d1"',
-  format: 'parquet',
-  hivePartitioning: false,
-  columns: [{ name: 'a', type: 'BIGINT' }],
-  parts: [{ files: [{ path: '/f', bytes: 1, version: 'v1' }], missing: [] }],
-};
 const TASK: QueryTask = { ...QUERY, repeatable: true, catalog: { ...QUERY.catalog, scans: [SCAN] } };
 const DATASETS = [
   { id: 'd1', source: { kind: 'parquet' } },
