@@ -8,7 +8,7 @@ import { readConfig } from '#src/config.js';
 import { runTrustedScript } from '#src/engine/index.js';
 import { HTTPFS_DIRECTORY } from '#testbed';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
-import { parseMetrics } from '../support/metrics.ts';
+import { scrape } from '../support/metrics.ts';
 import { writePolicySet } from '../support/policy-set.mjs';
 import { CLUSTER_KEY } from '../support/quickstart.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
@@ -80,9 +80,8 @@ async function open(settings: Readonly<Record<string, string>>): Promise<readonl
   return [server, client];
 }
 
-async function numberOf({ server }: TestServer, name: string): Promise<number> {
-  const scrape = parseMetrics(await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text());
-  return scrape.value(`sluice_${name}`) ?? Number.NaN;
+async function numberOf(node: TestServer, name: string): Promise<number> {
+  return (await scrape(node)).value(`sluice_${name}`) ?? Number.NaN;
 }
 
 test.each([

@@ -9,7 +9,7 @@ import { createLogger } from '#src/log.js';
 import { runPolicyCommand } from '#src/policy-cli.js';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
 import type { FlightInfo } from '../support/flight-messages.ts';
-import { parseMetrics } from '../support/metrics.ts';
+import { scrape } from '../support/metrics.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { plainRows } from '../support/rows.ts';
 import { STATE_DIRECTORY, startTestServer, type TestServer } from '../support/server.ts';
@@ -62,9 +62,8 @@ async function readAll(client: RawClient, endpoints: FlightInfo['endpoint']): Pr
   return parts.flat();
 }
 
-async function hotTables({ server }: TestServer): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`);
-  return parseMetrics(await response.text()).sum('sluice_hot_tables');
+async function hotTables(node: TestServer): Promise<number> {
+  return (await scrape(node)).sum('sluice_hot_tables');
 }
 
 function byOrder(rows: readonly Record<string, unknown>[]): readonly string[] {

@@ -2,7 +2,7 @@
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
-import { parseMetrics, type Scrape } from '../support/metrics.ts';
+import { scrape } from '../support/metrics.ts';
 import { PATIENCE } from '../support/patience.ts';
 import { startTestServer, type TestServer } from '../support/server.ts';
 import { startServerProcess } from '../support/server-process.ts';
@@ -36,10 +36,6 @@ function limited(settings: Readonly<Record<string, string>>): {
     return client;
   };
   return { server: () => server, connect };
-}
-
-async function scrape({ server }: TestServer): Promise<Scrape> {
-  return parseMetrics(await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text());
 }
 
 async function ticketOf(client: RawClient, query: string): Promise<Uint8Array> {

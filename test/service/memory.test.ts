@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runTrustedScript } from '#src/engine/index.js';
 import { connectFlight, failureOf, type RawClient } from '../support/flight-client.ts';
-import { parseMetrics } from '../support/metrics.ts';
+import { scrape } from '../support/metrics.ts';
 import { writePolicySet } from '../support/policy-set.mjs';
 import { startTestServer, type TestServer } from '../support/server.ts';
 
@@ -64,9 +64,9 @@ async function connect({ port }: TestServer, user: string): Promise<RawClient> {
 
 async function idle({ server }: TestServer): Promise<void> {
   await vi.waitFor(async () => {
-    const scrape = parseMetrics(await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text());
+    const numbers = await scrape({ server });
     const held = ['queries_running', 'streams_open', 'engine_connections', 'engine_slots_in_use', 'stream_memory_bytes'];
-    expect(held.map((name) => scrape.value(`sluice_${name}`))).toEqual(held.map(() => 0));
+    expect(held.map((name) => numbers.value(`sluice_${name}`))).toEqual(held.map(() => 0));
   }, PATIENCE);
 }
 

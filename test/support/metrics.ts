@@ -11,6 +11,11 @@ export interface Scrape {
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (-?[\d.e+-]+|NaN|[+-]Inf)$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)/y;
 
+/** What a server in this process tells now. */
+export async function scrape({ server }: { readonly server: { readonly httpPort: number | null } }): Promise<Scrape> {
+  return parseMetrics(await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text());
+}
+
 /** Throws on anything that the format does not allow. */
 export function parseMetrics(text: string): Scrape {
   const samples = new Map<string, { readonly name: string; readonly value: number }>();
